@@ -1,0 +1,1 @@
+//! The dataspace of netmart.

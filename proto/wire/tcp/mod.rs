@@ -1,0 +1,7 @@
+//! TCP segments (RFC 9293 section 3.1).
+
+mod segment;
+mod seq;
+
+pub use segment::{Flags, Options, SackBlocks, Segment, Timestamps};
+pub use seq::SeqNumber;

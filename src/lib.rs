@@ -1,0 +1,1 @@
+//! netmart: an actor-native network stack.
