@@ -1,7 +1,9 @@
 //! TCP segments (RFC 9293 section 3.1).
 
+mod header;
 mod segment;
 mod seq;
 
+pub use header::{PortedSegment, emit, parse};
 pub use segment::{Flags, Options, SackBlocks, Segment, Timestamps};
 pub use seq::SeqNumber;
