@@ -153,4 +153,7 @@ pub enum EmitError {
     /// Source and destination are of different IP versions.
     #[error("source and destination differ in IP version")]
     MixedVersions,
+    /// Source quench, in IPv6.
+    #[error("ICMPv6 has no such message")]
+    NoSuchMessage,
 }

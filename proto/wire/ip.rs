@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use bytes::BytesMut;
 
-use super::{EmitError, Ipv4Options, Packet, ParseError, Protocol};
+use super::{EmitError, Fault, Ipv4Options, Layer, Packet, ParseError, Protocol, ipv4, ipv6};
 
 /// The version of the Internet protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,17 +33,20 @@ pub struct IpHeader {
     pub src: IpAddr,
     /// Where it goes to, of the same version.
     pub dst: IpAddr,
-    /// What its payload is: of IPv6, what follows the extension headers.
+    /// What its payload is: of IPv6, what follows the extension headers. Of an IPv6 fragment, what
+    /// its fragmentable part begins with, which may be an extension header again.
     pub protocol: Protocol,
     /// Time to live, or hop limit.
     pub ttl: u8,
     /// DSCP in the upper six bits, ECN in the lower two.
     pub tos: u8,
-    /// Identification; of IPv6, that of the fragment header. Means something for fragments only.
+    /// Identification: 16 bits for IPv4; for IPv6 that of the fragment header. Means something for
+    /// fragments, and for what may become fragments, only (RFC 6864).
     pub ident: u32,
     /// IPv4: routers may not fragment it. IPv6: always true.
     pub dont_fragment: bool,
-    /// Which piece of a datagram this is, if it is not a whole one.
+    /// Which piece of a datagram this is, if it is not a whole one. An IPv6 datagram in one piece
+    /// that has a fragment header (RFC 6946) has a fragment with offset 0 and no more.
     pub fragment: Option<Fragment>,
     /// Flow label of IPv6, 20 bits; 0 for IPv4.
     pub flow_label: u32,
@@ -58,6 +61,13 @@ pub struct Fragment {
     pub offset: u16,
     /// Whether more follow.
     pub more: bool,
+}
+
+impl Fragment {
+    /// Whether this is the whole datagram.
+    pub const fn is_whole(self) -> bool {
+        self.offset == 0 && !self.more
+    }
 }
 
 impl IpHeader {
@@ -76,6 +86,33 @@ impl IpHeader {
             options: Ipv4Options::default(),
         }
     }
+
+    /// The version, that of the destination.
+    pub const fn version(&self) -> IpVersion {
+        IpVersion::of(&self.dst)
+    }
+
+    /// How many octets it takes when emitted.
+    pub fn emitted_len(&self) -> usize {
+        match self.version() {
+            IpVersion::V4 => ipv4::HEADER_LEN + self.options.as_slice().len(),
+            IpVersion::V6 if self.fragment.is_some() => ipv6::HEADER_LEN + ipv6::FRAGMENT_LEN,
+            IpVersion::V6 => ipv6::HEADER_LEN,
+        }
+    }
+
+    /// Writes it into `buffer`, which has [`emitted_len`](Self::emitted_len) octets, all zero.
+    pub(super) fn write(&self, buffer: &mut [u8], payload_len: usize) -> Result<(), EmitError> {
+        match (&self.src, &self.dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => {
+                ipv4::write(self, *src, *dst, buffer, payload_len)
+            }
+            (IpAddr::V6(src), IpAddr::V6(dst)) => {
+                ipv6::write(self, *src, *dst, buffer, payload_len)
+            }
+            _ => Err(EmitError::MixedVersions),
+        }
+    }
 }
 
 /// What [`parse_ip`] found.
@@ -91,14 +128,39 @@ pub struct ParsedIp {
 ///
 /// Then `packet.narrow(parsed.payload)` is what the transport's parser wants.
 pub fn parse_ip(packet: &Packet) -> Result<ParsedIp, ParseError> {
-    unimplemented!("{packet:?}")
+    match version_of(&packet.head)? {
+        IpVersion::V4 => ipv4::parse(&packet.head, packet.len()),
+        IpVersion::V6 => ipv6::parse(&packet.head, packet.len()),
+    }
+}
+
+/// Reads as much of a header as an ICMP error has quoted of it: the lengths may promise more than
+/// there is, and checksums, which routers may have left stale, are not looked at.
+pub(super) fn parse_quoted(quote: &[u8]) -> Result<ParsedIp, ParseError> {
+    match version_of(quote)? {
+        IpVersion::V4 => ipv4::parse_quoted(quote),
+        IpVersion::V6 => ipv6::parse_quoted(quote),
+    }
+}
+
+fn version_of(octets: &[u8]) -> Result<IpVersion, ParseError> {
+    match octets.first().map(|first| first >> 4) {
+        Some(4) => Ok(IpVersion::V4),
+        Some(6) => Ok(IpVersion::V6),
+        Some(_) => Err(ParseError::new(Layer::Ip, Fault::BadVersion, 0)),
+        None => Err(ParseError::new(Layer::Ip, Fault::Truncated, 0)),
+    }
 }
 
 /// Appends the header of a datagram whose payload will have `payload_len` octets.
+///
+/// On an error nothing has been appended.
 pub fn emit_ip(
     arena: &mut BytesMut,
     header: &IpHeader,
     payload_len: usize,
 ) -> Result<(), EmitError> {
-    unimplemented!("{arena:?} {header:?} {payload_len}")
+    let start = arena.len();
+    arena.resize(start + header.emitted_len(), 0);
+    header.write(&mut arena[start..], payload_len).inspect_err(|_| arena.truncate(start))
 }

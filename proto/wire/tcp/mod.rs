@@ -1,6 +1,7 @@
 //! TCP segments (RFC 9293 section 3.1).
 
 mod header;
+mod options;
 mod segment;
 mod seq;
 

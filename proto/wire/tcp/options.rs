@@ -1,0 +1,267 @@
+//! The options on the wire (RFC 9293 section 3.2).
+
+use super::{Options, SackBlocks, SeqNumber, Timestamps};
+use crate::wire::{Fault, Layer, ParseError};
+
+/// The most octets that fit behind the fixed header.
+pub(super) const MAX_LEN: usize = 40;
+
+/// Option kinds.
+mod kind {
+    pub(super) const END: u8 = 0;
+    pub(super) const NOP: u8 = 1;
+    pub(super) const MSS: u8 = 2;
+    /// RFC 7323 section 2.2.
+    pub(super) const WINDOW_SCALE: u8 = 3;
+    /// RFC 2018 section 2.
+    pub(super) const SACK_PERMITTED: u8 = 4;
+    /// RFC 2018 section 3.
+    pub(super) const SACK: u8 = 5;
+    /// RFC 7323 section 3.2.
+    pub(super) const TIMESTAMPS: u8 = 8;
+}
+
+/// Lengths of the known options, kind and length octet included.
+mod len {
+    pub(super) const MSS: usize = 4;
+    pub(super) const WINDOW_SCALE: usize = 3;
+    pub(super) const SACK_PERMITTED: usize = 2;
+    pub(super) const SACK_BLOCK: usize = 8;
+    pub(super) const TIMESTAMPS: usize = 10;
+}
+
+/// What nearly every segment of a connection with timestamps begins its options with
+/// (RFC 7323 appendix A).
+const ALIGNED_TIMESTAMPS: [u8; 4] = [kind::NOP, kind::NOP, kind::TIMESTAMPS, len::TIMESTAMPS as u8];
+
+/// Reads the octets behind the fixed header, which begin at octet `offset` of it.
+///
+/// Of an option that comes twice the last one counts. An option of known kind but of a length that
+/// is not its own is an error (MUST-7).
+pub(super) fn parse(octets: &[u8], offset: usize) -> Result<Options, ParseError> {
+    let mut options = Options::default();
+    if let [a, b, c, d, v0, v1, v2, v3, e0, e1, e2, e3] = *octets
+        && [a, b, c, d] == ALIGNED_TIMESTAMPS
+    {
+        options.timestamps = Some(Timestamps {
+            value: u32::from_be_bytes([v0, v1, v2, v3]),
+            echo: u32::from_be_bytes([e0, e1, e2, e3]),
+        });
+        return Ok(options);
+    }
+    let mut unknown = Vec::new();
+    let mut walk = Walk { octets, at: 0 };
+    while let Some(option) = walk.next() {
+        let at = offset + walk.at - option.as_ref().map_or(0, |option| option.len());
+        let malformed = ParseError::new(Layer::Tcp, Fault::BadOptionLen, at);
+        let option = option.map_err(|Malformed| malformed)?;
+        match take(&mut options, option) {
+            Taken::Known => {}
+            Taken::Unknown => unknown.extend_from_slice(option),
+            Taken::Malformed => return Err(malformed),
+        }
+    }
+    options.unknown = (!unknown.is_empty()).then(|| unknown.into());
+    Ok(options)
+}
+
+/// What became of an option.
+enum Taken {
+    Known,
+    Unknown,
+    Malformed,
+}
+
+/// Notes what `option`, which has its kind and length octet, says.
+///
+/// A new kind is an arm here, a field of [`Options`], and a line in [`Layout::write`].
+fn take(options: &mut Options, option: &[u8]) -> Taken {
+    match *option {
+        [kind::MSS, _, a, b] => options.mss = Some(u16::from_be_bytes([a, b])),
+        [kind::WINDOW_SCALE, _, shift] => options.window_scale = Some(shift),
+        [kind::SACK_PERMITTED, _] => options.sack_permitted = true,
+        [kind::SACK, _, ref blocks @ ..] => match parse_sack(blocks) {
+            Some(sack) => options.sack = sack,
+            None => return Taken::Malformed,
+        },
+        [kind::TIMESTAMPS, _, a, b, c, d, e, f, g, h] => {
+            options.timestamps = Some(Timestamps {
+                value: u32::from_be_bytes([a, b, c, d]),
+                echo: u32::from_be_bytes([e, f, g, h]),
+            });
+        }
+        [kind::MSS | kind::WINDOW_SCALE | kind::SACK_PERMITTED | kind::TIMESTAMPS, ..] => {
+            return Taken::Malformed;
+        }
+        _ => return Taken::Unknown,
+    }
+    Taken::Known
+}
+
+fn parse_sack(octets: &[u8]) -> Option<SackBlocks> {
+    let (blocks, []) = octets.as_chunks::<{ len::SACK_BLOCK }>() else { return None };
+    let mut sack = SackBlocks::default();
+    for &[a, b, c, d, e, f, g, h] in blocks {
+        let left = SeqNumber(u32::from_be_bytes([a, b, c, d]));
+        let right = SeqNumber(u32::from_be_bytes([e, f, g, h]));
+        // The header has no room for a fifth, so it is never refused.
+        sack.push(left, right);
+    }
+    (!sack.is_empty()).then_some(sack)
+}
+
+/// An option that is shorter than two octets or runs past the end.
+struct Malformed;
+
+/// Walks over options one by one; each step gets on by an octet at least.
+struct Walk<'a> {
+    octets: &'a [u8],
+    /// Behind the option that came last; at a malformed one.
+    at: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn next(&mut self) -> Option<Result<&'a [u8], Malformed>> {
+        while self.octets.get(self.at) == Some(&kind::NOP) {
+            self.at += 1;
+        }
+        let rest = self.octets.get(self.at..)?;
+        match *rest {
+            [] | [kind::END, ..] => None,
+            [_, len, ..] if len >= 2 && usize::from(len) <= rest.len() => {
+                self.at += usize::from(len);
+                Some(Ok(&rest[..usize::from(len)]))
+            }
+            _ => Some(Err(Malformed)),
+        }
+    }
+}
+
+/// How the options of one segment are laid out.
+///
+/// They come in the order MSS, SACK permitted, timestamps, window scale, unknown ones, SACK, with
+/// padding in front so that their numbers are aligned. If 40 octets are too few, the padding goes
+/// first, then SACK blocks from the last one on, then unknown options from the last one on. What has
+/// been parsed always fits.
+pub(super) struct Layout {
+    octets: [u8; MAX_LEN],
+    len: usize,
+}
+
+impl Layout {
+    /// Lays `options` out.
+    pub(super) fn of(options: &Options) -> Self {
+        let mut layout = Self { octets: [0; MAX_LEN], len: 0 };
+        match options {
+            Options {
+                mss: None,
+                window_scale: None,
+                sack_permitted: false,
+                timestamps,
+                sack,
+                unknown: None,
+            } if sack.is_empty() => {
+                if let Some(timestamps) = timestamps {
+                    layout.push(&[kind::NOP, kind::NOP]);
+                    layout.push(&timestamps_option(*timestamps));
+                }
+            }
+            _ => layout.write(options),
+        }
+        layout
+    }
+
+    /// The octets, a multiple of four.
+    pub(super) fn as_slice(&self) -> &[u8] {
+        // The rest of the array is zero, which says: end of options.
+        &self.octets[..self.len.next_multiple_of(4)]
+    }
+
+    fn write(&mut self, options: &Options) {
+        let fixed = fixed_len(options);
+        let unknown =
+            whole_options(options.unknown.as_deref().unwrap_or_default(), MAX_LEN - fixed);
+        let without_sack = fixed + unknown.len();
+        let room = (MAX_LEN - without_sack).saturating_sub(2) / len::SACK_BLOCK;
+        let blocks = options.sack.as_slice();
+        let blocks = &blocks[..blocks.len().min(room)];
+        let sack_len = if blocks.is_empty() { 0 } else { 2 + blocks.len() * len::SACK_BLOCK };
+        // At most seven octets of padding per place, so it need not be counted if there is room.
+        let padding = padding_len(options, unknown.len(), !blocks.is_empty());
+        let aligned = without_sack + sack_len + padding <= MAX_LEN;
+
+        if let Some(mss) = options.mss {
+            let [a, b] = mss.to_be_bytes();
+            self.push(&[kind::MSS, len::MSS as u8, a, b]);
+        }
+        if options.sack_permitted {
+            self.pad(aligned && options.timestamps.is_none(), 2);
+            self.push(&[kind::SACK_PERMITTED, len::SACK_PERMITTED as u8]);
+        }
+        if let Some(timestamps) = options.timestamps {
+            self.pad(aligned && !options.sack_permitted, 2);
+            self.push(&timestamps_option(timestamps));
+        }
+        if let Some(shift) = options.window_scale {
+            self.pad(aligned, 1);
+            self.push(&[kind::WINDOW_SCALE, len::WINDOW_SCALE as u8, shift]);
+        }
+        self.push(unknown);
+        if !blocks.is_empty() {
+            self.pad(aligned, self.len.next_multiple_of(4) - self.len + 2);
+            self.push(&[kind::SACK, sack_len as u8]);
+            for (left, right) in blocks {
+                self.push(&left.0.to_be_bytes());
+                self.push(&right.0.to_be_bytes());
+            }
+        }
+    }
+
+    fn push(&mut self, octets: &[u8]) {
+        self.octets[self.len..self.len + octets.len()].copy_from_slice(octets);
+        self.len += octets.len();
+    }
+
+    fn pad(&mut self, aligned: bool, nops: usize) {
+        if aligned {
+            self.octets[self.len..self.len + nops].fill(kind::NOP);
+            self.len += nops;
+        }
+    }
+}
+
+fn timestamps_option(Timestamps { value, echo }: Timestamps) -> [u8; len::TIMESTAMPS] {
+    let [a, b, c, d] = value.to_be_bytes();
+    let [e, f, g, h] = echo.to_be_bytes();
+    [kind::TIMESTAMPS, len::TIMESTAMPS as u8, a, b, c, d, e, f, g, h]
+}
+
+/// Octets of the options of fixed length, at most 19.
+fn fixed_len(options: &Options) -> usize {
+    let part = |present: bool, len: usize| if present { len } else { 0 };
+    part(options.mss.is_some(), len::MSS)
+        + part(options.sack_permitted, len::SACK_PERMITTED)
+        + part(options.timestamps.is_some(), len::TIMESTAMPS)
+        + part(options.window_scale.is_some(), len::WINDOW_SCALE)
+}
+
+/// Octets of padding that alignment takes.
+fn padding_len(options: &Options, unknown_len: usize, has_sack: bool) -> usize {
+    let permitted_or_timestamps = options.sack_permitted != options.timestamps.is_some();
+    let scale = options.window_scale.is_some();
+    let sack = if has_sack { unknown_len.next_multiple_of(4) - unknown_len + 2 } else { 0 };
+    2 * usize::from(permitted_or_timestamps) + usize::from(scale) + sack
+}
+
+/// The first options of `octets` that are well formed and take at most `room` octets together.
+fn whole_options(octets: &[u8], room: usize) -> &[u8] {
+    let mut walk = Walk { octets, at: 0 };
+    let mut end = 0;
+    while let Some(Ok(_)) = walk.next() {
+        if walk.at > room {
+            break;
+        }
+        end = walk.at;
+    }
+    &octets[..end]
+}
