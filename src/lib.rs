@@ -1,1 +1,3 @@
 //! netmart: an actor-native network stack.
+
+pub mod link;
