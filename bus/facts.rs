@@ -1,0 +1,241 @@
+//! One topic of facts: who states them, which hold, and who watches.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hash};
+use std::rc::Rc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use slab::Slab;
+
+use crate::actor::Notice;
+use crate::id::ActorId;
+use crate::key::Pattern;
+use crate::lease::Hold;
+use crate::news::{News, Watch};
+use crate::routing::Router;
+use crate::space::{AnyChannel, Envelope, Op, Space};
+use crate::topic::{Change, Fact, PatternOf};
+use crate::trace::{Kind, Line, PatternLine};
+
+/// What can be asked of a channel of facts.
+pub(crate) enum FactCommand<F: Fact> {
+    Assert { fact: F, lease: u32 },
+    Watch { pattern: PatternOf<F>, target: Rc<dyn Notice<F>>, lease: u32 },
+}
+
+struct Node<F> {
+    fact: F,
+    count: u32,
+    sequence: u64,
+}
+
+/// The facts that hold.
+struct Bag<F> {
+    hasher: FixedState,
+    nodes: Slab<Node<F>>,
+    index: HashTable<u32>,
+    sequence: u64,
+}
+
+impl<F: Fact> Bag<F> {
+    fn hash(&self, fact: &F) -> u64 {
+        self.hasher.hash_one(fact)
+    }
+
+    /// Counts one more statement of a fact: its node, and whether it is the first.
+    fn add(&mut self, fact: F) -> (u32, bool) {
+        let hash = self.hash(&fact);
+        let Self { nodes, index, hasher, sequence } = self;
+        if let Some(&node) = index.find(hash, |&node| nodes[node as usize].fact == fact) {
+            nodes[node as usize].count += 1;
+            return (node, false);
+        }
+        *sequence += 1;
+        let node = nodes.insert(Node { fact, count: 1, sequence: *sequence }) as u32;
+        index.insert_unique(hash, node, |&node| hasher.hash_one(&nodes[node as usize].fact));
+        (node, true)
+    }
+
+    /// Counts one statement less: the fact, if it was the last.
+    fn remove(&mut self, node: u32) -> Option<F> {
+        let entry = &mut self.nodes[node as usize];
+        entry.count -= 1;
+        if entry.count > 0 {
+            return None;
+        }
+        let fact = self.nodes.remove(node as usize).fact;
+        let hash = self.hash(&fact);
+        if let Ok(found) = self.index.find_entry(hash, |&other| other == node) {
+            found.remove();
+        }
+        Some(fact)
+    }
+
+    fn matching(&self, pattern: &PatternOf<F>) -> Vec<F> {
+        let mut found: Vec<&Node<F>> =
+            self.nodes.iter().map(|(_, n)| n).filter(|n| pattern.matches(n.fact.key())).collect();
+        found.sort_unstable_by_key(|node| node.sequence);
+        found.into_iter().map(|node| node.fact.clone()).collect()
+    }
+}
+
+pub(crate) struct FactChannel<F: Fact> {
+    pub(crate) index: u16,
+    pub(crate) commands: RefCell<VecDeque<FactCommand<F>>>,
+    bag: RefCell<Bag<F>>,
+    watches: RefCell<Router<PatternOf<F>, Watch<F>>>,
+    news: News<F>,
+}
+
+impl<F: Fact> FactChannel<F> {
+    pub(crate) fn new(index: u16, space: &Space) -> Self {
+        let hasher = space.hasher.clone();
+        Self {
+            index,
+            commands: RefCell::default(),
+            bag: RefCell::new(Bag {
+                hasher,
+                nodes: Slab::new(),
+                index: HashTable::new(),
+                sequence: 0,
+            }),
+            watches: RefCell::new(Router::new(space.hasher.clone())),
+            news: News::new(),
+        }
+    }
+
+    /// The facts that match, oldest first.
+    pub(crate) fn matching(&self, pattern: &PatternOf<F>) -> Vec<F> {
+        self.bag.borrow().matching(pattern)
+    }
+
+    /// States a fact at once, for the bus itself; the lease it is held by.
+    pub(crate) fn assert(&self, space: &Space, envelope: Envelope, fact: F, lease: u32) {
+        let told = space.is_tracing().then(|| fact.clone());
+        if let Some(fact) = &told {
+            self.trace(space, Kind::Assert, envelope, 0, fact);
+        }
+        let (node, first) = self.bag.borrow_mut().add(fact);
+        space.leases.borrow_mut().activate(lease, node, Hold::Assert);
+        if first {
+            space.tally.appeared.add(1);
+            let fact = self.bag.borrow().nodes[node as usize].fact.clone();
+            self.tell(space, envelope, Kind::Appeared, fact);
+        }
+    }
+
+    fn tell(&self, space: &Space, envelope: Envelope, kind: Kind, fact: F) {
+        let watches = self.watches.borrow();
+        let count = self.news.gather(|found| {
+            watches.each_match(fact.key(), |_, node| node.entries.iter().for_each(&mut *found));
+        });
+        drop(watches);
+        let id = space.next_event();
+        let news = Envelope { id, cause: envelope.id, ..envelope };
+        self.trace(space, kind, news, count, &fact);
+        if count > 0 {
+            let change = match kind {
+                Kind::Gone => Change::Gone(fact),
+                _ => Change::Appeared(fact),
+            };
+            self.news.deliver(space, self.index, id, change);
+        }
+    }
+
+    fn watch(
+        &self,
+        space: &Space,
+        envelope: Envelope,
+        pattern: PatternOf<F>,
+        target: Rc<dyn Notice<F>>,
+        lease: u32,
+    ) {
+        if space.is_tracing() {
+            let Envelope { id, cause, actor, .. } = envelope;
+            let line = PatternLine { topic: F::NAME, pattern: &pattern };
+            space.record(Kind::Watch, id, cause, actor, self.index, 0, &line);
+        }
+        let snapshot = self.matching(&pattern);
+        let node = {
+            let mut watches = self.watches.borrow_mut();
+            let node = watches.intern(pattern);
+            let (target, actor) = (Rc::clone(&target), target.id());
+            watches.node_mut(node).add(Watch { target, actor, role: None });
+            node
+        };
+        space.leases.borrow_mut().activate(lease, node, Hold::Watch);
+        self.news.address(target);
+        self.news.deliver(space, self.index, envelope.id, Change::Snapshot(snapshot));
+    }
+
+    fn unwatch(&self, actor: ActorId, node: u32) {
+        let mut watches = self.watches.borrow_mut();
+        let taken = watches.node_mut(node).take((actor, 0));
+        let bare = watches.node(node).is_bare().then(|| watches.remove(node));
+        drop(watches);
+        drop((taken, bare));
+    }
+
+    fn trace(&self, space: &Space, kind: Kind, envelope: Envelope, to: usize, fact: &F) {
+        if space.is_tracing() {
+            let Envelope { id, cause, actor, .. } = envelope;
+            space.record(kind, id, cause, actor, self.index, to, &Line(fact));
+        }
+    }
+}
+
+impl<F: Fact + Hash> AnyChannel for FactChannel<F> {
+    fn name(&self) -> &'static str {
+        F::NAME
+    }
+
+    fn route(&self, _space: &Space, _envelope: Envelope) {}
+
+    fn execute(&self, space: &Space, envelope: Envelope) {
+        let command = self.commands.borrow_mut().pop_front();
+        match command {
+            Some(FactCommand::Assert { fact, lease }) => self.assert(space, envelope, fact, lease),
+            Some(FactCommand::Watch { pattern, target, lease }) => {
+                self.watch(space, envelope, pattern, target, lease);
+            }
+            None => {}
+        }
+    }
+
+    fn retract(&self, space: &Space, index: u32, envelope: Envelope) {
+        let lease = space.leases.borrow().get(index);
+        space.leases.borrow_mut().release(index);
+        if lease.hold == Hold::Watch {
+            return self.unwatch(lease.actor, lease.node);
+        }
+        let gone = self.bag.borrow_mut().remove(lease.node);
+        if let Some(fact) = gone {
+            space.tally.gone.add(1);
+            self.tell(space, envelope, Kind::Gone, fact);
+        }
+    }
+
+    fn resume(&self, space: &Space) {
+        self.news.resume(space);
+    }
+
+    fn undo(&self, space: &Space, _op: Op) -> Box<dyn Any> {
+        let command = self.commands.borrow_mut().pop_back();
+        if let Some(FactCommand::Assert { lease, .. } | FactCommand::Watch { lease, .. }) = &command
+        {
+            space.leases.borrow_mut().release(*lease);
+        }
+        Box::new(command)
+    }
+
+    fn clear(&self) {
+        let commands = self.commands.take();
+        let nodes = std::mem::take(&mut self.bag.borrow_mut().nodes);
+        let watches = self.watches.borrow_mut().clear();
+        self.news.clear();
+        drop((commands, nodes, watches));
+    }
+}
