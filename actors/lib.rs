@@ -1,1 +1,38 @@
-//! The cast of netmart.
+//! The cast of netmart: the actors that make up a network stack; messages in, messages out, no runtime
+//! and no clock.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`message`] | everything that is said on the bus |
+//! | [`address`] | the ends of a channel |
+//! | [`link`] | edge to a device: packets in and out |
+//! | [`ip`] | addresses, routes, fragments, echo, ICMP errors |
+//! | [`udp`] | UDP datagrams to and from whoever bound a port |
+//! | [`codec`] | datagrams to and from typed segments; new connections, stray segments |
+//! | [`ports`] | hands out ports |
+//! | [`listener`] | demand matcher: who wants a listener gets one |
+//! | [`dialer`] | demand matcher: who wants a remote end gets a connection |
+//! | [`state_vector`] | one per connection: drives the TCP machine |
+//! | [`relay`] | one per connection: bridges user-level and kernel-level channel |
+//! | [`end`] | what users of a channel share |
+//! | [`ledger`] | counts what was thrown away |
+//! | [`cast`] | all of them, put on a dataspace |
+
+pub mod address;
+pub mod cast;
+pub mod clock;
+pub mod codec;
+pub mod config;
+pub mod dialer;
+mod doors;
+pub mod end;
+pub mod ip;
+pub mod ledger;
+pub mod link;
+pub mod listener;
+pub mod message;
+pub mod ports;
+pub mod relay;
+pub mod route;
+pub mod state_vector;
+pub mod udp;

@@ -1,0 +1,346 @@
+//! The codec: datagrams on one side, typed segments on the other.
+//!
+//! It is also where a connection begins: a SYN for a listener spawns a state vector together with that
+//! SYN, and a segment that belongs to nobody is answered statelessly.
+
+use std::rc::Rc;
+
+use bytes::BytesMut;
+use hashbrown::HashMap;
+use netmart_bus::{
+    Actor, Change, Context, Delivery, Handler, Interest, Publisher, Role, Spawn, Watcher,
+};
+use netmart_proto::tcp::{self, IsnGenerator};
+use netmart_proto::wire::icmp::IcmpErrorKind;
+use netmart_proto::wire::tcp::{Flags, PortedSegment, Segment};
+use netmart_proto::wire::{ChecksumMode, IpHeader, IpVersion, Protocol, tcp as wire};
+use netmart_proto::Instant;
+use smallvec::{SmallVec, smallvec};
+
+use crate::address::{Address, Flow, FlowPattern, LocalAddress, RemoteAddress};
+use crate::clock::{instant, time};
+use crate::config::{Config, TcpConfigs};
+use crate::doors::{Doors, Knock};
+use crate::message::{
+    Arrivals, Datagram, DatagramsIn, DatagramsOut, Discard, DiscardKey, HalfOpen, IcmpErrorIn,
+    InterfaceAddress, LinkUp, Listening, ListeningPattern, OfListenerPattern, OfProtocol, OnLinkPattern,
+    OutgoingDatagram, OwnAddressPattern, Reoffer, Route, RoutePattern, SegmentsIn, SegmentsOut,
+};
+use crate::route::RouteTable;
+use crate::state_vector::StateVector;
+
+/// Between ip and the state vectors.
+pub struct Codec {
+    ttl: u8,
+    max_connections: usize,
+    configs: TcpConfigs,
+    isn: Rc<IsnGenerator>,
+    routes: RouteTable,
+    doors: Doors,
+    flows: HashMap<Flow, Life, foldhash::fast::FixedState>,
+    /// Where headers are written; its pieces leave as packets.
+    arena: BytesMut,
+    segments_in: Option<Publisher<SegmentsIn>>,
+    datagrams_out: Option<Publisher<DatagramsOut>>,
+}
+
+/// What the codec knows of a flow's state vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// Spawned, but its interest has not been seen. An interest that disappears now is that of a
+    /// predecessor.
+    Spawned,
+    /// Its interest has been seen.
+    Live,
+}
+
+/// The segments of one flow in a batch of datagrams.
+type Group = (Flow, SmallVec<[Segment; 1]>);
+
+/// How far back in a batch to look for earlier segments of the same flow.
+const GROUPS_SEARCHED: usize = 4;
+
+/// Octets set aside for headers at a time: some hundreds of packets.
+const ARENA: usize = 32 * 1024;
+
+/// Octets that the headers of one packet take at most.
+const HEADERS: usize = 40 + 60;
+
+const TCP: OfProtocol = OfProtocol { protocol: Protocol::TCP };
+
+impl Codec {
+    /// The codec of a stack; it shares `isn` with the dialer.
+    pub fn spawn(config: &Config, isn: Rc<IsnGenerator>) -> Spawn<Self> {
+        let codec = Self {
+            ttl: config.ttl,
+            max_connections: config.max_connections,
+            configs: TcpConfigs::new(config.tcp.clone()),
+            isn,
+            routes: RouteTable::default(),
+            doors: Doors::new(config.half_open),
+            flows: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(config.seed)),
+            arena: BytesMut::new(),
+            segments_in: None,
+            datagrams_out: None,
+        };
+        Spawn::new("codec", codec)
+            .subscribe::<DatagramsIn>(TCP.exactly())
+            .subscribe::<IcmpErrorIn>(TCP.exactly())
+            .subscribe::<SegmentsOut>(FlowPattern::any())
+            .subscribe::<Reoffer>(FlowPattern::any())
+            .watch_interest::<SegmentsIn>(Role::Subscriber, FlowPattern::any())
+            .watch::<Listening>(ListeningPattern::any())
+            .watch::<HalfOpen>(OfListenerPattern::any())
+            .watch::<LinkUp>(OnLinkPattern::any())
+            .watch::<InterfaceAddress>(OwnAddressPattern::any())
+            .watch::<Route>(RoutePattern::any())
+    }
+
+    fn discard(reason: &'static str, ctx: &mut Context<'_, Self>) {
+        ctx.send(Discard { why: DiscardKey { place: "codec", reason }, count: 1 });
+    }
+
+    // ------------------------------------------------------------------------------ inward
+
+    /// Adds a datagram's segment to the group of its flow.
+    fn decode(datagram: Datagram, groups: &mut Vec<Group>) -> Result<(), &'static str> {
+        let Datagram { header, transport } = datagram;
+        let PortedSegment { src_port, dst_port, segment } =
+            wire::parse(&header, transport).map_err(|error| error.fault.name())?;
+        if src_port == 0 || dst_port == 0 {
+            return Err("port_zero");
+        }
+        let flow = Flow {
+            local: LocalAddress(Address::new(header.dst, dst_port)),
+            remote: RemoteAddress(Address::new(header.src, src_port)),
+        };
+        let known = groups.iter_mut().rev().take(GROUPS_SEARCHED).find(|group| group.0 == flow);
+        match known {
+            Some((_, segments)) => segments.push(segment),
+            None => groups.push((flow, smallvec![segment])),
+        }
+        Ok(())
+    }
+
+    /// Hands the segments to their state vector, to a new one, or to nobody.
+    fn dispatch(&mut self, (flow, segments): Group, at: Instant, ctx: &mut Context<'_, Self>) {
+        if self.flows.contains_key(&flow) {
+            if let Some(segments_in) = &self.segments_in {
+                segments_in.send(ctx, SegmentsIn { flow, arrivals: Arrivals::Segments(segments), at });
+            }
+            return;
+        }
+        let Some(first) = segments.first() else { return };
+        if opens(first) {
+            match self.knock(flow) {
+                Ok(listener) => return self.open(flow, listener, segments, at, ctx),
+                Err(Some(reason)) => return Self::discard(reason, ctx),
+                Err(None) => {}
+            }
+        }
+        Self::discard("nobody", ctx);
+        let replies = segments.iter().filter_map(tcp::reset_for);
+        let replies: SmallVec<[tcp::Transmit; 1]> = replies.map(tcp::Transmit::once).collect();
+        self.encode(flow, replies, ctx);
+    }
+
+    /// Which listener takes a connection; a reason to drop the SYN, or none to refuse it.
+    fn knock(&mut self, flow: Flow) -> Result<crate::address::Listener, Option<&'static str>> {
+        let listener = match self.doors.knock(flow.local) {
+            Knock::Open(listener) => listener,
+            Knock::Full => return Err(Some("backlog_full")),
+            Knock::Nobody => return Err(None),
+        };
+        if self.routes.is_invalid_remote(flow.remote.0.ip) {
+            return Err(Some("invalid_source"));
+        }
+        if self.flows.len() >= self.max_connections {
+            return Err(Some("too_many_connections"));
+        }
+        Ok(listener)
+    }
+
+    fn open(
+        &mut self,
+        flow: Flow,
+        listener: crate::address::Listener,
+        mut segments: SmallVec<[Segment; 1]>,
+        at: Instant,
+        ctx: &mut Context<'_, Self>,
+    ) {
+        let Some(path) = self.routes.lookup(flow.remote.0.ip) else {
+            return Self::discard("no_route_back", ctx);
+        };
+        let config = self.configs.over(path.capabilities, IpVersion::of(&flow.remote.0.ip));
+        let iss = self.isn.isn(at, flow.local.into(), flow.remote.into());
+        let syn = segments.remove(0);
+        let mut vector = StateVector::accept(flow, listener, config, &syn, iss, time(at));
+        if !segments.is_empty() {
+            vector = vector.deliver(SegmentsIn { flow, arrivals: Arrivals::Segments(segments), at });
+        }
+        ctx.spawn(vector);
+        self.flows.insert(flow, Life::Spawned);
+    }
+
+    // ----------------------------------------------------------------------------- outward
+
+    fn encode(
+        &mut self,
+        flow: Flow,
+        transmits: SmallVec<[tcp::Transmit; 1]>,
+        ctx: &mut Context<'_, Self>,
+    ) {
+        let Some(path) = self.routes.lookup(flow.remote.0.ip) else {
+            return Self::discard("no_route", ctx);
+        };
+        let checksum = if path.capabilities.checksum_offload {
+            ChecksumMode::Partial
+        } else {
+            ChecksumMode::Full
+        };
+        let mut header = IpHeader::new(flow.local.0.ip, flow.remote.0.ip, Protocol::TCP);
+        header.ttl = self.ttl;
+        let destination = flow.remote.0.ip;
+        let mut datagrams = Vec::with_capacity(transmits.len());
+        for tcp::Transmit { segment, gso_size, .. } in transmits {
+            if self.arena.capacity() - self.arena.len() < HEADERS {
+                self.arena = BytesMut::with_capacity(ARENA);
+            }
+            let ported =
+                PortedSegment { src_port: flow.local.0.port, dst_port: flow.remote.0.port, segment };
+            match wire::emit(&mut self.arena, &header, ported, gso_size, checksum) {
+                Ok(packet) => datagrams.push(OutgoingDatagram { destination, packet }),
+                Err(_) => Self::discard("not_representable", ctx),
+            }
+        }
+        if let (false, Some(out)) = (datagrams.is_empty(), &self.datagrams_out) {
+            out.send(ctx, DatagramsOut { of: TCP, datagrams });
+        }
+    }
+}
+
+/// Whether a segment asks for a new connection: a SYN that neither answers nor resets.
+fn opens(segment: &Segment) -> bool {
+    segment.flags.contains(Flags::SYN) && !segment.flags.intersects(Flags::ACK | Flags::RST)
+}
+
+/// What an ICMP error means for a TCP connection (RFC 9293 section 3.9.2.2).
+fn icmp_kind(kind: IcmpErrorKind, version: IpVersion) -> tcp::IcmpKind {
+    match (kind, version) {
+        (IcmpErrorKind::Unreachable { code: 2 | 3 }, IpVersion::V4)
+        | (IcmpErrorKind::Unreachable { code: 4 }, IpVersion::V6)
+        | (IcmpErrorKind::ParameterProblem { code: 1, .. }, IpVersion::V6) => {
+            tcp::IcmpKind::PortUnreachable
+        }
+        (IcmpErrorKind::Unreachable { code: 9 | 10 | 13 }, IpVersion::V4)
+        | (IcmpErrorKind::Unreachable { code: 1 | 5 | 6 }, IpVersion::V6) => {
+            tcp::IcmpKind::Prohibited
+        }
+        (IcmpErrorKind::Unreachable { .. }, _) => tcp::IcmpKind::HostUnreachable,
+        (IcmpErrorKind::PacketTooBig { mtu }, version) => {
+            let headers = if version == IpVersion::V4 { 40 } else { 60 };
+            let mss = u16::try_from(mtu.saturating_sub(headers)).unwrap_or(u16::MAX);
+            tcp::IcmpKind::PacketTooBig { mss }
+        }
+        (IcmpErrorKind::TimeExceeded { .. }, _) => tcp::IcmpKind::TimeExceeded,
+        (IcmpErrorKind::ParameterProblem { .. }, _) => tcp::IcmpKind::ParameterProblem,
+        (IcmpErrorKind::SourceQuench, _) => tcp::IcmpKind::SourceQuench,
+    }
+}
+
+impl Actor for Codec {
+    fn started(&mut self, ctx: &mut Context<'_, Self>) {
+        self.segments_in = Some(ctx.publisher());
+        self.datagrams_out = Some(ctx.publisher());
+    }
+}
+
+impl Handler<DatagramsIn> for Codec {
+    fn handle(&mut self, message: Delivery<'_, DatagramsIn>, ctx: &mut Context<'_, Self>) {
+        let DatagramsIn { datagrams, at, .. } = message.take();
+        let mut groups = Vec::new();
+        for datagram in datagrams {
+            if let Err(reason) = Self::decode(datagram, &mut groups) {
+                Self::discard(reason, ctx);
+            }
+        }
+        for group in groups {
+            self.dispatch(group, at, ctx);
+        }
+    }
+}
+
+impl Handler<SegmentsOut> for Codec {
+    fn handle(&mut self, message: Delivery<'_, SegmentsOut>, ctx: &mut Context<'_, Self>) {
+        let SegmentsOut { flow, segments } = message.take();
+        self.encode(flow, segments, ctx);
+    }
+}
+
+impl Handler<Reoffer> for Codec {
+    fn handle(&mut self, message: Delivery<'_, Reoffer>, ctx: &mut Context<'_, Self>) {
+        let Reoffer { flow, segments, at } = message.take();
+        self.flows.remove(&flow);
+        self.dispatch((flow, segments), at, ctx);
+    }
+}
+
+impl Handler<IcmpErrorIn> for Codec {
+    fn handle(&mut self, message: Delivery<'_, IcmpErrorIn>, ctx: &mut Context<'_, Self>) {
+        let IcmpErrorIn { local, remote, kind, seq, at, .. } = message.take();
+        let flow = Flow { local, remote };
+        let (Some(seq), true, Some(segments_in)) =
+            (seq, self.flows.contains_key(&flow), &self.segments_in)
+        else {
+            return Self::discard("icmp_for_nobody", ctx);
+        };
+        let kind = icmp_kind(kind, IpVersion::of(&remote.0.ip));
+        let arrivals = Arrivals::Icmp(tcp::IcmpError { kind, seq });
+        segments_in.send(ctx, SegmentsIn { flow, arrivals, at });
+    }
+}
+
+impl Watcher<Interest<SegmentsIn>> for Codec {
+    fn changed(&mut self, change: Change<Interest<SegmentsIn>>, _ctx: &mut Context<'_, Self>) {
+        let flow_of = |interest: &Interest<SegmentsIn>| {
+            Some(Flow { local: interest.pattern.local?, remote: interest.pattern.remote? })
+        };
+        match change {
+            Change::Snapshot(interests) => {
+                self.flows.extend(interests.iter().filter_map(flow_of).map(|flow| (flow, Life::Live)));
+            }
+            Change::Appeared(interest) => {
+                self.flows.extend(flow_of(&interest).map(|flow| (flow, Life::Live)));
+            }
+            Change::Gone(interest) => {
+                if let Some(flow) = flow_of(&interest)
+                    && self.flows.get(&flow) == Some(&Life::Live)
+                {
+                    self.flows.remove(&flow);
+                }
+            }
+        }
+    }
+}
+
+impl Watcher<Listening> for Codec {
+    fn changed(&mut self, change: Change<Listening>, _ctx: &mut Context<'_, Self>) {
+        match change {
+            Change::Snapshot(facts) => facts.iter().for_each(|fact| self.doors.opened(fact)),
+            Change::Appeared(fact) => self.doors.opened(&fact),
+            Change::Gone(fact) => self.doors.closed(&fact),
+        }
+    }
+}
+
+impl Watcher<HalfOpen> for Codec {
+    fn changed(&mut self, change: Change<HalfOpen>, _ctx: &mut Context<'_, Self>) {
+        match change {
+            Change::Snapshot(facts) => facts.iter().for_each(|fact| self.doors.entering(fact)),
+            Change::Appeared(fact) => self.doors.entering(&fact),
+            Change::Gone(fact) => self.doors.entered(&fact),
+        }
+    }
+}
+
+crate::route::watches_routes!(Codec, routes);

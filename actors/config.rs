@@ -1,0 +1,106 @@
+//! What a stack may be told, with defaults that suit a host.
+
+use core::time::Duration;
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+
+use netmart_proto::tcp;
+use netmart_proto::wire::IpVersion;
+
+use crate::message::LinkCapabilities;
+
+/// The settings and limits of a stack.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The settings of TCP. Segment sizes follow from the path of each connection, not from here.
+    pub tcp: tcp::Config,
+    /// Everything random in this stack follows from it: ports, initial sequence numbers, table keys.
+    pub seed: u64,
+    /// The ports given to those who do not ask for a certain one (RFC 6056 section 3.2).
+    pub ephemeral_ports: RangeInclusive<u16>,
+    /// The most connections at once; a SYN beyond is dropped, a dial beyond is refused.
+    pub max_connections: usize,
+    /// The most listeners at once.
+    pub max_listeners: usize,
+    /// The most connections per listener that have finished their handshake and that nobody has
+    /// claimed. A SYN beyond is dropped.
+    pub backlog: usize,
+    /// The most connections per listener in their handshake. A SYN beyond is dropped.
+    pub half_open: usize,
+    /// The most UDP ports bound at once.
+    pub max_bound: usize,
+    /// How long a relay waits for an end that has not come, or has not left after the connection ended.
+    pub relay_patience: Duration,
+    /// Whether ip answers echo requests itself.
+    pub answer_echo: bool,
+    /// Time to live and hop limit of what we send.
+    pub ttl: u8,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            tcp: tcp::Config::default(),
+            seed: 0,
+            ephemeral_ports: 32_768..=65_535,
+            max_connections: 100_000,
+            max_listeners: 1_024,
+            backlog: 1_024,
+            half_open: 1_024,
+            max_bound: 4_096,
+            relay_patience: Duration::from_secs(5),
+            answer_echo: true,
+            ttl: 64,
+        }
+    }
+}
+
+/// TCP settings per kind of path, shared by all connections over such a path.
+#[derive(Debug)]
+pub struct TcpConfigs {
+    base: tcp::Config,
+    made: Vec<(LinkCapabilities, IpVersion, Rc<tcp::Config>)>,
+}
+
+/// Links come and go, but few kinds of them: past this number the oldest is made anew.
+const KINDS_KEPT: usize = 16;
+
+impl TcpConfigs {
+    /// Settings that differ from `base` in their segment sizes only.
+    pub const fn new(base: tcp::Config) -> Self {
+        Self { base, made: Vec::new() }
+    }
+
+    /// The settings for connections of `version` over a link with `capabilities`.
+    pub fn over(&mut self, capabilities: LinkCapabilities, version: IpVersion) -> Rc<tcp::Config> {
+        let known = self.made.iter().find(|made| made.0 == capabilities && made.1 == version);
+        if let Some((.., config)) = known {
+            return Rc::clone(config);
+        }
+        let config = Rc::new(self.make(capabilities, version));
+        if self.made.len() == KINDS_KEPT {
+            self.made.remove(0);
+        }
+        self.made.push((capabilities, version, Rc::clone(&config)));
+        config
+    }
+
+    fn make(&self, capabilities: LinkCapabilities, version: IpVersion) -> tcp::Config {
+        let ip_header = match version {
+            IpVersion::V4 => 20,
+            IpVersion::V6 => 40,
+        };
+        let mss = capabilities.mtu.saturating_sub(ip_header + TCP_HEADER).max(SMALLEST_MSS);
+        let mut config = self.base.clone();
+        config.version = version;
+        config.mss = mss;
+        config.gso_max_size = (capabilities.gso_max as usize).max(usize::from(mss));
+        config
+    }
+}
+
+/// Octets of a TCP header without options.
+const TCP_HEADER: u16 = 20;
+
+/// An MTU of 68 octets is the least that IPv4 allows (RFC 791): 28 octets are left for the payload.
+const SMALLEST_MSS: u16 = 28;

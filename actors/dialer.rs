@@ -1,0 +1,191 @@
+//! The dialer: somebody wants a remote end, and gets a port, a source address, a state vector and a relay.
+//!
+//! Who subscribes to what comes in from, or provides what goes out to, a certain remote end under a
+//! handle wants that connection. It is dialled once for as long as somebody wants it: who wants to try
+//! again uses another handle.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use netmart_bus::{
+    Action, Actor, Change, Context, Delivery, DemandMatcher, Handle, Handler, Interest, Policy, Restart,
+    Role, Spawn, Watcher,
+};
+use netmart_proto::tcp::IsnGenerator;
+use netmart_proto::wire::{IpVersion, Protocol};
+
+use crate::address::{Address, Direction, Flow, FlowPattern, HandleId, Local, LocalAddress, RemoteAddress};
+use crate::clock::instant;
+use crate::config::{Config, TcpConfigs};
+use crate::message::{
+    Channel, ChannelPattern, ConnectionKey, ForAsker, PortReply, PortRequest, PortsOf, Refusal, Refused,
+    SegmentsIn,
+};
+use crate::relay::Relay;
+use crate::route::{Path, RouteTable, watch_routes, watches_routes};
+use crate::state_vector::StateVector;
+
+/// A connection that somebody wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Wish {
+    handle: HandleId,
+    remote: RemoteAddress,
+}
+
+/// Demand matcher of outbound connections.
+#[derive(Debug)]
+pub struct Dialer {
+    max_connections: usize,
+    relay_patience: Duration,
+    configs: TcpConfigs,
+    isn: Rc<IsnGenerator>,
+    routes: RouteTable,
+    matcher: DemandMatcher<Wish>,
+    /// Wishes for which a port was asked, in the order in which the answers will come.
+    asked: VecDeque<(Wish, Path)>,
+    /// Wishes that cannot be fulfilled, each with its [`Refused`], for as long as somebody has them.
+    refused: BTreeMap<Wish, Handle>,
+    /// State vectors of this stack, of whatever origin.
+    connections: usize,
+}
+
+/// The most dials that wait for a port; further ones queue.
+const START_LIMIT: usize = 256;
+
+impl Dialer {
+    /// The dialer of a stack; it shares `isn` with the codec.
+    pub fn spawn(config: &Config, isn: Rc<IsnGenerator>) -> Spawn<Self> {
+        let dialer = Self {
+            max_connections: config.max_connections,
+            relay_patience: config.relay_patience,
+            configs: TcpConfigs::new(config.tcp.clone()),
+            isn,
+            routes: RouteTable::default(),
+            matcher: DemandMatcher::new(Policy { start_limit: START_LIMIT, restart: Restart::Never }),
+            asked: VecDeque::new(),
+            refused: BTreeMap::new(),
+            connections: 0,
+        };
+        watch_routes(Spawn::new("dialer", dialer))
+            .watch_interest::<SegmentsIn>(Role::Subscriber, FlowPattern::any())
+            .watch_interest::<Channel>(Role::Subscriber, ChannelPattern::any())
+            .watch_interest::<Channel>(Role::Provider, ChannelPattern::any())
+    }
+
+    fn act(&mut self, ctx: &mut Context<'_, Self>) {
+        while let Some(action) = self.matcher.poll(ctx.now()) {
+            match action {
+                Action::Start(wish) => self.start(wish, ctx),
+                Action::Stop(wish) => {
+                    self.refused.remove(&wish);
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, wish: Wish, ctx: &mut Context<'_, Self>) {
+        let path = match self.path(wish.remote) {
+            Ok(path) => path,
+            Err(reason) => return self.refuse(wish, reason, ctx),
+        };
+        let of = PortsOf { protocol: Protocol::TCP };
+        let (asker, remote) = (ctx.id(), Some(wish.remote));
+        ctx.send(PortRequest { of, asker, want: None, ip: None, remote });
+        self.asked.push_back((wish, path));
+    }
+
+    fn path(&self, remote: RemoteAddress) -> Result<Path, Refusal> {
+        let Address { ip, port } = remote.0;
+        if port == 0 || self.routes.is_invalid_remote(ip) {
+            return Err(Refusal::InvalidAddress);
+        }
+        if self.connections >= self.max_connections {
+            return Err(Refusal::TooMany);
+        }
+        self.routes.lookup(ip).ok_or(Refusal::NoRoute)
+    }
+
+    fn refuse(&mut self, wish: Wish, reason: Refusal, ctx: &mut Context<'_, Self>) {
+        let connection = ConnectionKey { local: Local::Handle(wish.handle), remote: wish.remote };
+        tracing::debug!(remote = %wish.remote, %reason, "cannot dial");
+        self.refused.insert(wish, ctx.assert(Refused { connection, reason }));
+        self.matcher.supply_appeared(wish);
+    }
+
+    fn dial(&mut self, wish: Wish, path: Path, port: u16, ctx: &mut Context<'_, Self>) {
+        let local = LocalAddress(Address::new(path.source, port));
+        let flow = Flow { local, remote: wish.remote };
+        let config = self.configs.over(path.capabilities, IpVersion::of(&wish.remote.0.ip));
+        let iss = self.isn.isn(instant(ctx.now()), local.into(), wish.remote.into());
+        let vector = StateVector::connect(flow, config, iss, ctx.now());
+        // The relay first: the state vector must never see itself without one.
+        ctx.spawn(Relay::spawn(flow, Local::Handle(wish.handle), self.relay_patience));
+        ctx.spawn(vector);
+        self.matcher.supply_appeared(wish);
+    }
+}
+
+/// What an interest in a channel wants of the dialer.
+fn wish_of(interest: &Interest<Channel>) -> Option<Wish> {
+    let users_side = match interest.role {
+        Role::Subscriber => Direction::Inbound,
+        Role::Provider => Direction::Outbound,
+    };
+    match (interest.pattern.local, interest.pattern.remote, interest.pattern.direction) {
+        (Some(Local::Handle(handle)), Some(remote), direction)
+            if direction.is_none_or(|direction| direction == users_side) =>
+        {
+            Some(Wish { handle, remote })
+        }
+        _ => None,
+    }
+}
+
+impl Actor for Dialer {
+    fn started(&mut self, ctx: &mut Context<'_, Self>) {
+        ctx.subscribe::<PortReply>(ForAsker { asker: ctx.id() }.exactly()).keep();
+    }
+}
+
+impl Handler<PortReply> for Dialer {
+    fn handle(&mut self, reply: Delivery<'_, PortReply>, ctx: &mut Context<'_, Self>) {
+        let Some((wish, path)) = self.asked.pop_front() else { return };
+        match reply.result {
+            // Nobody wants it any more: the port lapses.
+            _ if !self.matcher.is_demanded(&wish) => {}
+            Ok(port) => self.dial(wish, path, port, ctx),
+            Err(error) => self.refuse(wish, error.into(), ctx),
+        }
+        self.act(ctx);
+    }
+}
+
+impl Watcher<Interest<Channel>> for Dialer {
+    fn changed(&mut self, change: Change<Interest<Channel>>, ctx: &mut Context<'_, Self>) {
+        match change {
+            Change::Snapshot(interests) => {
+                interests.iter().filter_map(wish_of).for_each(|wish| self.matcher.demand_appeared(wish));
+            }
+            Change::Appeared(interest) => {
+                wish_of(&interest).into_iter().for_each(|wish| self.matcher.demand_appeared(wish));
+            }
+            Change::Gone(interest) => {
+                wish_of(&interest).into_iter().for_each(|wish| self.matcher.demand_gone(wish));
+            }
+        }
+        self.act(ctx);
+    }
+}
+
+impl Watcher<Interest<SegmentsIn>> for Dialer {
+    fn changed(&mut self, change: Change<Interest<SegmentsIn>>, _ctx: &mut Context<'_, Self>) {
+        match change {
+            Change::Snapshot(interests) => self.connections = interests.len(),
+            Change::Appeared(_) => self.connections += 1,
+            Change::Gone(_) => self.connections -= 1,
+        }
+    }
+}
+
+watches_routes!(Dialer, routes);

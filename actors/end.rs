@@ -1,0 +1,200 @@
+//! The user's end of a channel: what every user of a connection would otherwise write again.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use netmart_bus::{Actor, Context, Handle, Handler, Publisher};
+
+use crate::address::Direction;
+use crate::message::{Body, Channel, ChannelKey, ChannelPattern, Chunks, CloseReason, ConnectionKey, Setting};
+
+/// Keeps count of credit both ways, and keeps what may not be sent yet.
+///
+/// The contract: hand every inbound [`Channel`] message of the connection to [`hear`](Self::hear); say
+/// with [`consumed`](Self::consumed) when octets have been dealt with, for they are granted anew then;
+/// [`write`](Self::write) at will, but look at [`queued`](Self::queued) to not outrun the peer.
+#[derive(Debug)]
+pub struct ChannelEnd {
+    connection: ConnectionKey,
+    channel: Publisher<Channel>,
+    /// Octets that may be sent.
+    credit: usize,
+    queue: VecDeque<Bytes>,
+    queued: usize,
+    /// Octets dealt with and not granted again yet.
+    consumed: usize,
+    window: usize,
+    sending: Sending,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sending {
+    Open,
+    /// `End` follows when the queue is empty.
+    Finishing,
+    Finished,
+}
+
+/// What a message on the channel means to its user.
+#[derive(Debug)]
+pub enum Heard {
+    /// Octets from the peer, in order.
+    Data(Chunks),
+    /// The peer will send no more.
+    End,
+    /// So many octets may be sent without being queued. The first one tells that the connection is
+    /// established.
+    Room(usize),
+    /// The connection has ended.
+    Closed(CloseReason),
+}
+
+impl ChannelEnd {
+    /// The interests that make an actor the user of `connection`: it subscribes to what comes in and
+    /// provides what goes out. Whoever drops them has left.
+    #[must_use]
+    pub fn claim<A: Handler<Channel>>(
+        connection: &ConnectionKey,
+        ctx: &mut Context<'_, A>,
+    ) -> (Handle, Handle) {
+        let [inbound, outbound] = Self::patterns(connection);
+        (ctx.subscribe::<Channel>(inbound), ctx.provide::<Channel>(outbound))
+    }
+
+    /// The patterns of those interests, for an actor that is spawned with them: the first to subscribe
+    /// to, the second to provide.
+    pub fn patterns(connection: &ConnectionKey) -> [ChannelPattern; 2] {
+        [Direction::Inbound, Direction::Outbound].map(|direction| {
+            ChannelKey { direction, local: connection.local, remote: connection.remote }.exactly()
+        })
+    }
+
+    /// The end of a claimed connection. At most `window` octets will be on their way to this user at
+    /// any time.
+    pub fn new<A: Actor>(connection: ConnectionKey, window: usize, ctx: &mut Context<'_, A>) -> Self {
+        let end = Self {
+            connection,
+            channel: ctx.publisher(),
+            credit: 0,
+            queue: VecDeque::new(),
+            queued: 0,
+            consumed: 0,
+            window,
+            sending: Sending::Open,
+        };
+        end.grant(window, ctx);
+        end
+    }
+
+    /// The connection whose end this is.
+    pub const fn connection(&self) -> &ConnectionKey {
+        &self.connection
+    }
+
+    /// Octets written that wait for credit.
+    pub const fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// Octets that can be written without being queued.
+    pub const fn room(&self) -> usize {
+        self.credit.saturating_sub(self.queued)
+    }
+
+    /// Whether everything written, and the end if it was wished, has been handed on.
+    pub fn is_flushed(&self) -> bool {
+        self.queue.is_empty() && self.sending != Sending::Finishing
+    }
+
+    /// Sends octets, or queues what goes beyond the credit. After [`finish`](Self::finish) they are
+    /// ignored.
+    pub fn write<A: Actor>(&mut self, octets: impl Into<Bytes>, ctx: &mut Context<'_, A>) {
+        let octets = octets.into();
+        if octets.is_empty() || self.sending != Sending::Open {
+            return;
+        }
+        self.queued += octets.len();
+        self.queue.push_back(octets);
+        self.flush(ctx);
+    }
+
+    /// Says that no more octets follow those already written.
+    pub fn finish<A: Actor>(&mut self, ctx: &mut Context<'_, A>) {
+        if self.sending == Sending::Open {
+            self.sending = Sending::Finishing;
+            self.flush(ctx);
+        }
+    }
+
+    /// Gives the connection up at once.
+    pub fn abort<A: Actor>(&mut self, ctx: &mut Context<'_, A>) {
+        self.queue.clear();
+        self.queued = 0;
+        self.sending = Sending::Finished;
+        self.say(Body::Abort, ctx);
+    }
+
+    /// Changes how the connection behaves.
+    pub fn set<A: Actor>(&self, setting: Setting, ctx: &mut Context<'_, A>) {
+        self.say(Body::Set(setting), ctx);
+    }
+
+    /// Grants the peer so many octets again, in portions worth a message.
+    pub fn consumed<A: Actor>(&mut self, octets: usize, ctx: &mut Context<'_, A>) {
+        self.consumed += octets;
+        if self.consumed >= self.window / 4 {
+            let portion = core::mem::take(&mut self.consumed);
+            self.grant(portion, ctx);
+        }
+    }
+
+    /// Takes in an inbound message of this connection; nothing if it was none.
+    pub fn hear<A: Actor>(&mut self, body: Body, ctx: &mut Context<'_, A>) -> Option<Heard> {
+        match body {
+            Body::Data(chunks) => Some(Heard::Data(chunks)),
+            Body::End => Some(Heard::End),
+            Body::Closed(reason) => Some(Heard::Closed(reason)),
+            Body::Credit(octets) => {
+                self.credit += octets as usize;
+                self.flush(ctx);
+                Some(Heard::Room(self.room()))
+            }
+            Body::Abort | Body::Set(_) => None,
+        }
+    }
+
+    fn flush<A: Actor>(&mut self, ctx: &mut Context<'_, A>) {
+        let mut chunks = Chunks::new();
+        while let Some(mut chunk) = self.queue.pop_front() {
+            if self.credit == 0 {
+                self.queue.push_front(chunk);
+                break;
+            }
+            if chunk.len() > self.credit {
+                self.queue.push_front(chunk.split_off(self.credit));
+            }
+            self.credit -= chunk.len();
+            self.queued -= chunk.len();
+            chunks.push(chunk);
+        }
+        if !chunks.is_empty() {
+            self.say(Body::Data(chunks), ctx);
+        }
+        if self.queue.is_empty() && self.sending == Sending::Finishing {
+            self.sending = Sending::Finished;
+            self.say(Body::End, ctx);
+        }
+    }
+
+    fn grant<A: Actor>(&self, octets: usize, ctx: &mut Context<'_, A>) {
+        if octets > 0 {
+            self.say(Body::Credit(u32::try_from(octets).unwrap_or(u32::MAX)), ctx);
+        }
+    }
+
+    fn say<A: Actor>(&self, body: Body, ctx: &mut Context<'_, A>) {
+        let ConnectionKey { local, remote } = self.connection;
+        let key = ChannelKey { direction: Direction::Outbound, local, remote };
+        self.channel.send(ctx, Channel { key, body });
+    }
+}

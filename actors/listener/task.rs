@@ -1,0 +1,254 @@
+//! A listener: a port of its own, and a relay for each connection that is made to it.
+
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+use netmart_bus::{
+    Actor, Change, Context, Delivery, Handle, Handler, Interest, Role, Spawn, Watcher,
+};
+use netmart_proto::wire::Protocol;
+
+use crate::address::{Direction, Flow, Listener, Local, RemoteAddress};
+use crate::message::{
+    Backlog, Channel, ChannelPattern, Established, ForAsker, InterfaceAddress, ListenError,
+    ListenFailed, ListenerKey, Listening, ListeningKey, OfListenerPattern, OwnAddressPattern, PortInUse,
+    PortKey, PortReply, PortRequest, PortsOf,
+};
+use crate::relay::Relay;
+
+/// The listener that an interest asks for: its local end is a listener and its remote end anybody.
+pub(crate) fn wanted(interest: &Interest<Channel>) -> Option<Listener> {
+    match (interest.pattern.local, interest.pattern.remote) {
+        (Some(Local::Listener(listener)), None) => Some(listener),
+        _ => None,
+    }
+}
+
+/// What a listener may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Connections that are established and that nobody has claimed.
+    pub(crate) backlog: usize,
+    /// How long a relay waits for an end.
+    pub(crate) relay_patience: Duration,
+}
+
+/// One listener: a port, and a relay for each connection to it.
+#[derive(Debug)]
+pub(crate) struct ListenerTask {
+    listener: Listener,
+    limits: Limits,
+    port: Option<u16>,
+    /// Interests that want this listener.
+    wishes: u32,
+    /// Subscriptions that take every connection of this listener.
+    takers: u32,
+    /// Connections that had a relay before this listener started: its predecessor crashed.
+    inherited: BTreeSet<RemoteAddress>,
+    /// Established connections that nobody has claimed.
+    unclaimed: BTreeSet<RemoteAddress>,
+    /// The claim to the port, which lasts as long as the listener.
+    claim: Option<Handle>,
+    /// `Listening` or `ListenFailed`, or nothing yet.
+    state: Option<(Option<Backlog>, Handle)>,
+}
+
+impl ListenerTask {
+    pub(crate) fn spawn(listener: Listener, limits: Limits) -> Spawn<Self> {
+        let task = Self {
+            listener,
+            limits,
+            port: None,
+            wishes: 0,
+            takers: 0,
+            inherited: BTreeSet::new(),
+            unclaimed: BTreeSet::new(),
+            claim: None,
+            state: None,
+        };
+        let channels = || ChannelPattern::any().local(Local::Listener(listener));
+        let spawn = Spawn::new("listener", task)
+            // Before `Established`: whoever has a relay must be known by then.
+            .watch_interest::<Channel>(Role::Provider, channels())
+            .watch_interest::<Channel>(Role::Subscriber, channels())
+            .watch::<Established>(OfListenerPattern::any().listener(listener));
+        match listener.ip {
+            Some(ip) => spawn.watch::<InterfaceAddress>(OwnAddressPattern::any().ip(ip)),
+            None => spawn,
+        }
+    }
+
+    fn ask_for_port(&self, ctx: &mut Context<'_, Self>) {
+        let want = Some(self.listener.port).filter(|port| *port != 0);
+        let of = PortsOf { protocol: Protocol::TCP };
+        let asker = ctx.id();
+        ctx.send(PortRequest { of, asker, want, ip: self.listener.ip, remote: None });
+    }
+
+    fn fail(&mut self, reason: ListenError, ctx: &mut Context<'_, Self>) {
+        let of = ListenerKey { listener: self.listener };
+        tracing::debug!(listener = %self.listener, %reason, "cannot listen");
+        self.state = Some((None, ctx.assert(ListenFailed { of, reason })));
+    }
+
+    /// States whether there is room, if that has changed.
+    fn tell_backlog(&mut self, ctx: &mut Context<'_, Self>) {
+        let Some(port) = self.port else { return };
+        let full = self.takers == 0 && self.unclaimed.len() >= self.limits.backlog;
+        let backlog = if full { Backlog::Full } else { Backlog::Open };
+        if !matches!(self.state, Some((Some(told), _)) if told == backlog) {
+            let at = ListeningKey { listener: self.listener, port };
+            self.state = Some((Some(backlog), ctx.assert(Listening { at, backlog })));
+        }
+    }
+
+    fn connected(&mut self, flow: Flow, ctx: &mut Context<'_, Self>) {
+        if self.inherited.remove(&flow.remote) {
+            return;
+        }
+        let user = Local::Listener(self.listener);
+        ctx.spawn(Relay::spawn(flow, user, self.limits.relay_patience));
+        if self.takers == 0 {
+            self.unclaimed.insert(flow.remote);
+            self.tell_backlog(ctx);
+        }
+    }
+
+    fn claimed(&mut self, interest: &Interest<Channel>, ctx: &mut Context<'_, Self>) {
+        match interest.pattern.remote {
+            Some(remote) => {
+                self.unclaimed.remove(&remote);
+            }
+            None => {
+                self.takers += 1;
+                self.unclaimed.clear();
+            }
+        }
+        self.tell_backlog(ctx);
+    }
+
+    fn wish_appeared(&mut self, interest: &Interest<Channel>) {
+        self.wishes += u32::from(wanted(interest) == Some(self.listener));
+    }
+
+    fn wish_gone(&mut self, interest: &Interest<Channel>, ctx: &mut Context<'_, Self>) {
+        if wanted(interest) == Some(self.listener) {
+            self.wishes -= 1;
+            if self.wishes == 0 {
+                ctx.stop();
+            }
+        }
+    }
+
+    fn interest_appeared(&mut self, interest: &Interest<Channel>, ctx: &mut Context<'_, Self>) {
+        match side(interest) {
+            Side::Relay => {}
+            Side::Provider => self.wish_appeared(interest),
+            Side::Subscriber => {
+                self.wish_appeared(interest);
+                self.claimed(interest, ctx);
+            }
+        }
+    }
+
+    fn interest_gone(&mut self, interest: &Interest<Channel>, ctx: &mut Context<'_, Self>) {
+        match side(interest) {
+            Side::Relay => {}
+            Side::Provider => self.wish_gone(interest, ctx),
+            Side::Subscriber => {
+                self.takers -= u32::from(interest.pattern.remote.is_none());
+                self.wish_gone(interest, ctx);
+            }
+        }
+    }
+}
+
+/// Who holds an interest in a channel of a listener.
+enum Side {
+    /// The relay provides what comes in and subscribes to what goes out.
+    Relay,
+    /// A user who provides what goes out.
+    Provider,
+    /// A user who subscribes to what comes in.
+    Subscriber,
+}
+
+fn side(interest: &Interest<Channel>) -> Side {
+    match (interest.role, interest.pattern.direction) {
+        (Role::Provider, Some(Direction::Inbound)) | (Role::Subscriber, Some(Direction::Outbound)) => {
+            Side::Relay
+        }
+        (Role::Provider, _) => Side::Provider,
+        (Role::Subscriber, _) => Side::Subscriber,
+    }
+}
+
+impl Actor for ListenerTask {
+    fn started(&mut self, ctx: &mut Context<'_, Self>) {
+        if self.listener.ip.is_none() {
+            self.ask_for_port(ctx);
+        }
+    }
+}
+
+impl Handler<PortReply> for ListenerTask {
+    fn handle(&mut self, reply: Delivery<'_, PortReply>, ctx: &mut Context<'_, Self>) {
+        match reply.result {
+            Ok(port) => {
+                let key = PortKey { protocol: Protocol::TCP, port };
+                let fact = PortInUse { port: key, ip: self.listener.ip, remote: None };
+                self.claim = Some(ctx.assert(fact));
+                self.port = Some(port);
+                tracing::debug!(listener = %self.listener, port, "listening");
+                self.tell_backlog(ctx);
+            }
+            Err(error) => self.fail(error.into(), ctx),
+        }
+    }
+}
+
+impl Watcher<Interest<Channel>> for ListenerTask {
+    fn changed(&mut self, change: Change<Interest<Channel>>, ctx: &mut Context<'_, Self>) {
+        match change {
+            Change::Snapshot(interests) => {
+                for interest in &interests {
+                    if matches!((side(interest), interest.role), (Side::Relay, Role::Provider)) {
+                        self.inherited.extend(interest.pattern.remote);
+                    }
+                    self.interest_appeared(interest, ctx);
+                }
+            }
+            Change::Appeared(interest) => self.interest_appeared(&interest, ctx),
+            Change::Gone(interest) => self.interest_gone(&interest, ctx),
+        }
+    }
+}
+
+impl Watcher<Established> for ListenerTask {
+    fn changed(&mut self, change: Change<Established>, ctx: &mut Context<'_, Self>) {
+        match change {
+            Change::Snapshot(connections) => {
+                connections.iter().for_each(|fact| self.connected(fact.of.flow, ctx));
+                self.inherited.clear();
+            }
+            Change::Appeared(fact) => self.connected(fact.of.flow, ctx),
+            Change::Gone(fact) => {
+                self.unclaimed.remove(&fact.of.flow.remote);
+                self.tell_backlog(ctx);
+            }
+        }
+    }
+}
+
+/// Only watched by a listener on one address: it must be ours.
+impl Watcher<InterfaceAddress> for ListenerTask {
+    fn changed(&mut self, change: Change<InterfaceAddress>, ctx: &mut Context<'_, Self>) {
+        match change {
+            Change::Snapshot(addresses) if addresses.is_empty() => {
+                self.fail(ListenError::NotLocal, ctx);
+            }
+            Change::Snapshot(_) => self.ask_for_port(ctx),
+            Change::Appeared(_) | Change::Gone(_) => {}
+        }
+    }
+}

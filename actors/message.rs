@@ -1,0 +1,776 @@
+//! Everything that is said on the bus of a stack, in the order in which a packet meets it.
+//!
+//! `docs/MESSAGES.md` lists who says each and who listens.
+
+use core::fmt::{self, Write};
+use core::time::Duration;
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use netmart_bus::{ActorId, Topic, WhenFull, key};
+use netmart_proto::wire::icmp::IcmpErrorKind;
+use netmart_proto::wire::tcp::{Flags, Segment, SeqNumber};
+use netmart_proto::wire::{IpHeader, Packet, Protocol};
+use netmart_proto::{Instant, tcp};
+use smallvec::SmallVec;
+
+use crate::address::{Direction, Flow, Listener, Local, LocalAddress, RemoteAddress};
+
+/// Makes a struct a topic: its name, the field that holds its key, and its line in a trace.
+macro_rules! topic {
+    ($type:ty, $name:literal, $key:ident: $key_type:ty, |$this:ident, $out:ident| $line:expr
+     $(, when full: $when_full:expr)?) => {
+        impl Topic for $type {
+            type Key = $key_type;
+            const NAME: &'static str = $name;
+            $(const WHEN_FULL: WhenFull = $when_full;)?
+
+            fn key(&self) -> &$key_type {
+                &self.$key
+            }
+
+            fn summarize(&self, out: &mut dyn Write) -> fmt::Result {
+                let ($this, $out) = (self, out);
+                $line
+            }
+        }
+    };
+}
+
+// ---------------------------------------------------------------------------------- links
+
+/// Which link of the stack; 0 is the stack's connection to itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkId(pub u16);
+
+impl LinkId {
+    /// The link that leads back to the stack itself.
+    pub const LOOPBACK: Self = Self(0);
+}
+
+key! {
+    /// What concerns one link.
+    #[derive(Copy)]
+    pub struct OnLink / OnLinkPattern {
+        /// The link.
+        pub link: LinkId,
+    }
+}
+
+/// Packets that a device handed over, said by the world to the link actor.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The link they came in on.
+    pub on: OnLink,
+    /// The packets, in their order of arrival.
+    pub packets: Vec<Packet>,
+    /// When they arrived, stamped before any queue of ours.
+    pub at: Instant,
+}
+
+topic!(Arrival, "arrival", on: OnLink, |this, out| write!(out, "{} packets", this.packets.len()));
+
+/// Packets on their way up: link to ip.
+#[derive(Clone, Debug)]
+pub struct PacketsIn {
+    /// The link they came in on.
+    pub on: OnLink,
+    /// The packets, in their order of arrival.
+    pub packets: Vec<Packet>,
+    /// When they arrived.
+    pub at: Instant,
+}
+
+topic!(PacketsIn, "packets-in", on: OnLink, |this, out| write!(out, "{} packets", this.packets.len()));
+
+/// Packets on their way down: ip to link.
+#[derive(Clone, Debug)]
+pub struct PacketsOut {
+    /// The link to leave by.
+    pub on: OnLink,
+    /// The packets, in the order in which they shall leave.
+    pub packets: Vec<Packet>,
+}
+
+topic!(PacketsOut, "packets-out", on: OnLink, |this, out| write!(out, "{} packets", this.packets.len()));
+
+/// What a link can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkCapabilities {
+    /// The largest IP packet, in octets.
+    pub mtu: u16,
+    /// The device completes TCP and UDP checksums.
+    pub checksum_offload: bool,
+    /// The largest TCP payload, in octets, that the device splits into segments itself; 0 if it does not.
+    pub gso_max: u32,
+}
+
+/// A fact: the link works.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LinkUp {
+    /// The link.
+    pub on: OnLink,
+    /// What it can do.
+    pub capabilities: LinkCapabilities,
+}
+
+topic!(LinkUp, "link-up", on: OnLink, |this, out| write!(out, "mtu {}", this.capabilities.mtu));
+
+// ------------------------------------------------------------------------------------- ip
+
+key! {
+    /// An address of a link.
+    #[derive(Copy)]
+    pub struct OwnAddress / OwnAddressPattern {
+        /// The link that has it.
+        pub link: LinkId,
+        /// The address.
+        pub ip: IpAddr,
+    }
+}
+
+/// A fact: the stack answers to this address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct InterfaceAddress {
+    /// The link and the address.
+    pub own: OwnAddress,
+    /// The length of the subnet's prefix, in bits.
+    pub prefix_len: u8,
+}
+
+topic!(InterfaceAddress, "address", own: OwnAddress, |this, out| write!(out, "/{}", this.prefix_len));
+
+key! {
+    /// A destination network and the link that leads there.
+    #[derive(Copy)]
+    pub struct RouteKey / RoutePattern {
+        /// The network's address.
+        pub network: IpAddr,
+        /// The length of its prefix, in bits.
+        pub prefix_len: u8,
+        /// The link that leads there.
+        pub link: LinkId,
+    }
+}
+
+/// A fact: packets to this network leave by this link. The longest prefix wins.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Route {
+    /// Where to, and by which link.
+    pub to: RouteKey,
+}
+
+topic!(Route, "route", to: RouteKey, |_this, _out| Ok(()));
+
+key! {
+    /// What concerns one protocol above IP.
+    #[derive(Copy)]
+    pub struct OfProtocol / OfProtocolPattern {
+        /// The protocol's number.
+        pub protocol: Protocol,
+    }
+}
+
+/// A datagram, its IP header read.
+#[derive(Clone, Debug)]
+pub struct Datagram {
+    /// What its header says; the destination is one of our addresses.
+    pub header: IpHeader,
+    /// From the transport header on.
+    pub transport: Packet,
+}
+
+/// Datagrams for one of our addresses: ip to codec and udp.
+#[derive(Clone, Debug)]
+pub struct DatagramsIn {
+    /// The protocol above IP.
+    pub of: OfProtocol,
+    /// The datagrams, in their order of arrival.
+    pub datagrams: Vec<Datagram>,
+    /// When they arrived.
+    pub at: Instant,
+}
+
+topic!(DatagramsIn, "datagrams-in", of: OfProtocol, |this, out| write!(out, "{} datagrams", this.datagrams.len()));
+
+/// A datagram on its way out, its headers written.
+#[derive(Clone, Debug)]
+pub struct OutgoingDatagram {
+    /// Whom it is for, as its header says.
+    pub destination: IpAddr,
+    /// The packet.
+    pub packet: Packet,
+}
+
+/// Datagrams on their way out: codec and udp to ip.
+#[derive(Clone, Debug)]
+pub struct DatagramsOut {
+    /// The protocol above IP.
+    pub of: OfProtocol,
+    /// The datagrams, in the order in which they shall leave.
+    pub datagrams: Vec<OutgoingDatagram>,
+}
+
+topic!(DatagramsOut, "datagrams-out", of: OfProtocol, |this, out| write!(out, "{} datagrams", this.datagrams.len()));
+
+/// An ICMP error about a datagram of ours: ip to codec and udp.
+#[derive(Clone, Debug)]
+pub struct IcmpErrorIn {
+    /// The protocol of the datagram it quotes.
+    pub of: OfProtocol,
+    /// The source of the quoted datagram: one of our addresses.
+    pub local: LocalAddress,
+    /// The destination of the quoted datagram.
+    pub remote: RemoteAddress,
+    /// What happened to it.
+    pub kind: IcmpErrorKind,
+    /// The sequence number of the segment it quotes, if the protocol is TCP.
+    pub seq: Option<SeqNumber>,
+    /// When it arrived.
+    pub at: Instant,
+}
+
+topic!(IcmpErrorIn, "icmp-error-in", of: OfProtocol, |this, out| write!(out, "{:?} about {}", this.kind, this.remote));
+
+/// Whether an echo asks or answers (ICMP types 8 and 0, ICMPv6 128 and 129).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EchoKind {
+    /// Wants the same octets back.
+    Request,
+    /// Brings them back.
+    Reply,
+}
+
+key! {
+    /// Whose echo.
+    #[derive(Copy)]
+    pub struct EchoKey / EchoPattern {
+        /// Towards us or from us.
+        pub direction: Direction,
+        /// Question or answer.
+        pub kind: EchoKind,
+        /// Our address.
+        pub local: IpAddr,
+        /// The other address.
+        pub remote: IpAddr,
+    }
+}
+
+/// A ping or its answer: inbound ones are told by ip, outbound ones are sent by it.
+#[derive(Clone, Debug)]
+pub struct Echo {
+    /// Who pings whom.
+    pub key: EchoKey,
+    /// The identifier.
+    pub ident: u16,
+    /// The sequence number.
+    pub sequence: u16,
+    /// The octets to bring back.
+    pub payload: Bytes,
+}
+
+topic!(Echo, "echo", key: EchoKey, |this, out| write!(out, "id {} seq {} length {}", this.ident, this.sequence, this.payload.len()));
+
+// ------------------------------------------------------------------------------------ tcp
+
+/// What the network has to say to one connection.
+#[derive(Clone, Debug)]
+pub enum Arrivals {
+    /// Segments, in their order of arrival.
+    Segments(SmallVec<[Segment; 1]>),
+    /// An ICMP error about a segment of ours.
+    Icmp(tcp::IcmpError),
+}
+
+/// Decoded segments of one connection: codec to state vector.
+#[derive(Clone, Debug)]
+pub struct SegmentsIn {
+    /// The connection.
+    pub flow: Flow,
+    /// What came.
+    pub arrivals: Arrivals,
+    /// When it arrived at the link.
+    pub at: Instant,
+}
+
+topic!(SegmentsIn, "segments-in", flow: Flow, |this, out| match &this.arrivals {
+    Arrivals::Segments(segments) => summarize_segments(segments.iter().map(|segment| (segment, None)), out),
+    Arrivals::Icmp(error) => write!(out, "icmp: {} about seq {}", error.kind, error.seq),
+});
+
+/// Segments to be sent: state vector to codec.
+#[derive(Clone, Debug)]
+pub struct SegmentsOut {
+    /// The connection.
+    pub flow: Flow,
+    /// The segments, in the order in which they shall leave.
+    pub segments: SmallVec<[tcp::Transmit; 1]>,
+}
+
+topic!(SegmentsOut, "segments-out", flow: Flow, |this, out| {
+    summarize_segments(this.segments.iter().map(|sent| (&sent.segment, sent.retransmission)), out)
+});
+
+fn summarize_segments<'a>(
+    segments: impl Iterator<Item = (&'a Segment, Option<tcp::Retransmission>)>,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    for (index, (segment, cause)) in segments.enumerate() {
+        if index > 0 {
+            out.write_str("; ")?;
+        }
+        write!(out, "{} {}:{}({})", segment.flags, segment.seq, segment.sequence_end(), segment.payload.len())?;
+        if segment.flags.contains(Flags::ACK) {
+            write!(out, " ack {}", segment.ack)?;
+        }
+        write!(out, " win {}", segment.window)?;
+        for (left, right) in segment.options.sack.as_slice() {
+            write!(out, " sack {left}:{right}")?;
+        }
+        if let Some(cause) = cause {
+            write!(out, " again: {cause:?}")?;
+        }
+    }
+    Ok(())
+}
+
+/// A SYN for a connection that lingers in TIME-WAIT and gives way to a new one (RFC 6191): state vector
+/// to codec, as its last word.
+#[derive(Clone, Debug)]
+pub struct Reoffer {
+    /// The flow that is free again.
+    pub flow: Flow,
+    /// The SYN and what came behind it.
+    pub segments: SmallVec<[Segment; 1]>,
+    /// When they arrived.
+    pub at: Instant,
+}
+
+topic!(Reoffer, "reoffer", flow: Flow, |this, out| summarize_segments(this.segments.iter().map(|segment| (segment, None)), out));
+
+/// A fact: this passively opened connection has not finished its handshake.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HalfOpen {
+    /// The connection and its listener.
+    pub of: OfListener,
+}
+
+key! {
+    /// A connection of a listener.
+    #[derive(Copy)]
+    pub struct OfListener / OfListenerPattern {
+        /// The listener that the connection was made to.
+        pub listener: Listener,
+        /// The connection.
+        pub flow: Flow,
+    }
+}
+
+topic!(HalfOpen, "half-open", of: OfListener, |_this, _out| Ok(()));
+
+/// A fact: this passively opened connection has been established, and it has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Established {
+    /// The connection and its listener.
+    pub of: OfListener,
+}
+
+topic!(Established, "established", of: OfListener, |_this, _out| Ok(()));
+
+// ---------------------------------------------------------------------------------- ports
+
+key! {
+    /// What concerns the ports of one protocol.
+    #[derive(Copy)]
+    pub struct PortsOf / PortsOfPattern {
+        /// The protocol whose ports are meant.
+        pub protocol: Protocol,
+    }
+}
+
+/// Somebody wants a port: anyone to port allocator.
+#[derive(Clone, Debug)]
+pub struct PortRequest {
+    /// The protocol.
+    pub of: PortsOf,
+    /// Who asks.
+    pub asker: ActorId,
+    /// The very port that is wanted, or any that nobody holds.
+    pub want: Option<u16>,
+    /// The local address it is for; every address if there is none.
+    pub ip: Option<IpAddr>,
+    /// The remote end it is for; every one if there is none.
+    pub remote: Option<RemoteAddress>,
+}
+
+topic!(PortRequest, "port-request", of: PortsOf, |this, out| write!(out, "{:?} for {}", this.want, this.asker));
+
+/// Why there is no port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum PortError {
+    /// Somebody holds the port.
+    #[error("the port is in use")]
+    InUse,
+    /// Every port of the range is held.
+    #[error("no port is left")]
+    Exhausted,
+}
+
+key! {
+    /// Whom an answer is for.
+    #[derive(Copy)]
+    pub struct ForAsker / ForAskerPattern {
+        /// Who asked.
+        pub asker: ActorId,
+    }
+}
+
+/// The answer to a [`PortRequest`]. The port is kept for the asker until it states [`PortInUse`]
+/// itself, for a bounded time.
+#[derive(Clone, Debug)]
+pub struct PortReply {
+    /// Who asked.
+    pub to: ForAsker,
+    /// The port.
+    pub result: Result<u16, PortError>,
+}
+
+topic!(PortReply, "port-reply", to: ForAsker, |this, out| write!(out, "{:?}", this.result));
+
+key! {
+    /// A port.
+    #[derive(Copy)]
+    pub struct PortKey / PortPattern {
+        /// Whose port.
+        pub protocol: Protocol,
+        /// The port.
+        pub port: u16,
+    }
+}
+
+/// A fact: somebody holds this port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PortInUse {
+    /// The port.
+    pub port: PortKey,
+    /// On this address only, or on every one.
+    pub ip: Option<IpAddr>,
+    /// Towards this remote end only, or towards every one.
+    pub remote: Option<RemoteAddress>,
+}
+
+topic!(PortInUse, "port-in-use", port: PortKey, |this, out| match &this.remote {
+    Some(remote) => write!(out, "towards {remote}"),
+    None => Ok(()),
+});
+
+// ------------------------------------------------------------------------------- channels
+
+key! {
+    /// One direction of a channel.
+    #[derive(Copy)]
+    pub struct ChannelKey / ChannelPattern {
+        /// Which way the message travels.
+        pub direction: Direction,
+        /// The local end: an address at kernel level, a handle or a listener at user level.
+        pub local: Local,
+        /// The remote end.
+        pub remote: RemoteAddress,
+    }
+}
+
+/// Octets in order, as slices of the buffers they came in.
+pub type Chunks = SmallVec<[Bytes; 1]>;
+
+/// What a user may change about a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Send small segments at once (RFC 9293 section 3.7.4, MUST-17).
+    NoDelay(bool),
+    /// Probe an idle peer (RFC 9293 section 3.8.4), or do not.
+    KeepAlive(Option<tcp::KeepAlive>),
+    /// How long data may stay unacknowledged (RFC 9293 section 3.9.1.1); for ever if there is none.
+    UserTimeout(Option<Duration>),
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum CloseReason {
+    /// By the rules of TCP.
+    #[error("{0}")]
+    Ended(tcp::Reason),
+    /// Its state vector crashed.
+    #[error("the connection's state vector crashed")]
+    Crashed,
+}
+
+/// What is said on a channel.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Octets of the stream. Never more than the receiver granted.
+    Data(Chunks),
+    /// No more octets will come this way.
+    End,
+    /// The sender has room for so many more octets of the opposite direction. The first credit of an
+    /// inbound message tells a user that the connection is established.
+    Credit(u32),
+    /// Outbound: give the connection up at once, with a RST.
+    Abort,
+    /// Outbound: change how the connection behaves.
+    Set(Setting),
+    /// Inbound: the connection has ended.
+    Closed(CloseReason),
+}
+
+/// A message of a connection: between state vector and relay at kernel level, between relay and user at
+/// user level.
+///
+/// Octets that nobody has room for would be lost, so who overfills the bus with them is stopped.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    /// The channel and the direction.
+    pub key: ChannelKey,
+    /// What is said.
+    pub body: Body,
+}
+
+topic!(Channel, "channel", key: ChannelKey, |this, out| match &this.body {
+    Body::Data(chunks) => write!(out, "data {}", chunks.iter().map(Bytes::len).sum::<usize>()),
+    Body::End => out.write_str("end"),
+    Body::Credit(octets) => write!(out, "credit {octets}"),
+    Body::Abort => out.write_str("abort"),
+    Body::Set(setting) => write!(out, "set {setting:?}"),
+    Body::Closed(reason) => write!(out, "closed: {reason}"),
+}, when full: WhenFull::StopSender);
+
+key! {
+    /// A connection as its user names it.
+    #[derive(Copy)]
+    pub struct ConnectionKey / ConnectionPattern {
+        /// The user-level local end.
+        pub local: Local,
+        /// The remote end.
+        pub remote: RemoteAddress,
+    }
+}
+
+/// A fact: the connection is established, and its relay serves it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Connected {
+    /// The connection as its user names it.
+    pub connection: ConnectionKey,
+    /// Its kernel-level local end.
+    pub address: LocalAddress,
+}
+
+topic!(Connected, "connected", connection: ConnectionKey, |this, out| write!(out, "at {}", this.address));
+
+/// Why a connection could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// No route leads to the remote address, or no address of ours can reach it.
+    #[error("no route to the remote address")]
+    NoRoute,
+    /// The remote end is not one that a connection can be made to.
+    #[error("not an address that a connection can be made to")]
+    InvalidAddress,
+    /// The port allocator had none.
+    #[error("{0}")]
+    Port(#[from] PortError),
+    /// Too many connections.
+    #[error("too many connections")]
+    TooMany,
+    /// The network or the peer said no, or nothing.
+    #[error("{0}")]
+    Closed(CloseReason),
+}
+
+/// A fact: the connection could not be made. It holds while somebody still wants the connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Refused {
+    /// The connection as its user names it.
+    pub connection: ConnectionKey,
+    /// Why.
+    pub reason: Refusal,
+}
+
+topic!(Refused, "refused", connection: ConnectionKey, |this, out| write!(out, "{}", this.reason));
+
+/// A fact: the peer will send no more. It holds until the connection's user has left.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PeerClosed {
+    /// The connection as its user names it.
+    pub connection: ConnectionKey,
+}
+
+topic!(PeerClosed, "peer-closed", connection: ConnectionKey, |_this, _out| Ok(()));
+
+/// A fact: the connection has ended. It holds until the connection's user has left.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Closed {
+    /// The connection as its user names it.
+    pub connection: ConnectionKey,
+    /// How it ended.
+    pub reason: CloseReason,
+}
+
+topic!(Closed, "closed", connection: ConnectionKey, |this, out| write!(out, "{}", this.reason));
+
+// ------------------------------------------------------------------------------ listeners
+
+key! {
+    /// A listener and the port it got.
+    #[derive(Copy)]
+    pub struct ListeningKey / ListeningPattern {
+        /// The listener as its user names it.
+        pub listener: Listener,
+        /// The port; never 0.
+        pub port: u16,
+    }
+}
+
+/// Whether a listener takes further connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Backlog {
+    /// There is room.
+    Open,
+    /// So many connections wait to be claimed that a SYN is dropped, to be repeated by its sender.
+    Full,
+}
+
+/// A fact: connections to this port are accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Listening {
+    /// The listener and its port.
+    pub at: ListeningKey,
+    /// Whether there is room for more.
+    pub backlog: Backlog,
+}
+
+topic!(Listening, "listening", at: ListeningKey, |this, out| write!(out, "backlog {:?}", this.backlog));
+
+key! {
+    /// What concerns one listener.
+    #[derive(Copy)]
+    pub struct ListenerKey / ListenerPattern {
+        /// The listener as its user names it.
+        pub listener: Listener,
+    }
+}
+
+/// A fact: nobody can listen there. It holds while somebody still wants to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ListenFailed {
+    /// The listener.
+    pub of: ListenerKey,
+    /// Why.
+    pub reason: ListenError,
+}
+
+topic!(ListenFailed, "listen-failed", of: ListenerKey, |this, out| write!(out, "{}", this.reason));
+
+/// Why nobody can listen there, or bind to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum ListenError {
+    /// The port allocator refused.
+    #[error("{0}")]
+    Port(#[from] PortError),
+    /// The address is none of ours.
+    #[error("the address is none of this stack's")]
+    NotLocal,
+    /// Too many listeners.
+    #[error("too many listeners")]
+    TooMany,
+}
+
+// ------------------------------------------------------------------------------------ udp
+
+key! {
+    /// One direction between a bound local end and a remote end.
+    #[derive(Copy)]
+    pub struct UdpKey / UdpPattern {
+        /// Which way the datagram travels.
+        pub direction: Direction,
+        /// The end as its user bound it; the address may be unspecified.
+        pub local: LocalAddress,
+        /// The remote end.
+        pub remote: RemoteAddress,
+    }
+}
+
+/// A UDP datagram: udp to user (inbound) or user to udp (outbound).
+#[derive(Clone, Debug)]
+pub struct UdpDatagram {
+    /// Who talks to whom.
+    pub key: UdpKey,
+    /// The address of ours that stands in the packet; outbound: chosen by route if there is none.
+    pub ip: Option<IpAddr>,
+    /// The payload, in octets.
+    pub payload: Bytes,
+}
+
+topic!(UdpDatagram, "udp", key: UdpKey, |this, out| write!(out, "length {}", this.payload.len()));
+
+key! {
+    /// What concerns one bound end.
+    #[derive(Copy)]
+    pub struct BoundKey / BoundPattern {
+        /// The end as its user bound it.
+        pub local: LocalAddress,
+    }
+}
+
+/// A fact: datagrams to this end are delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Bound {
+    /// The end.
+    pub at: BoundKey,
+}
+
+topic!(Bound, "bound", at: BoundKey, |_this, _out| Ok(()));
+
+/// A fact: nobody can bind to this end. It holds while somebody still wants to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BindFailed {
+    /// The end.
+    pub at: BoundKey,
+    /// Why.
+    pub reason: ListenError,
+}
+
+topic!(BindFailed, "bind-failed", at: BoundKey, |this, out| write!(out, "{}", this.reason));
+
+/// A datagram did not reach its destination: udp to user.
+#[derive(Clone, Debug)]
+pub struct UdpError {
+    /// The ends; the direction is inbound.
+    pub key: UdpKey,
+    /// What the network said.
+    pub error: IcmpErrorKind,
+}
+
+topic!(UdpError, "udp-error", key: UdpKey, |this, out| write!(out, "{:?}", this.error));
+
+// ------------------------------------------------------------------------------- discards
+
+key! {
+    /// Where and why.
+    #[derive(Copy)]
+    pub struct DiscardKey / DiscardPattern {
+        /// The actor that discarded.
+        pub place: &'static str,
+        /// Why, as a stable name.
+        pub reason: &'static str,
+    }
+}
+
+/// Something was thrown away: anyone to ledger.
+#[derive(Clone, Debug)]
+pub struct Discard {
+    /// Where and why.
+    pub why: DiscardKey,
+    /// How many packets, segments or datagrams.
+    pub count: u32,
+}
+
+topic!(Discard, "discard", why: DiscardKey, |this, out| write!(out, "{}", this.count));

@@ -1,0 +1,148 @@
+//! The port allocator: hands out ports that nobody holds, unpredictably (RFC 6056), and tells when none
+//! is left.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use netmart_bus::{Actor, Change, Context, Delivery, Handler, Spawn, Time, Watcher};
+use netmart_proto::wire::Protocol;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use crate::address::RemoteAddress;
+use crate::message::{
+    ForAsker, PortError, PortInUse, PortKey, PortPattern, PortReply, PortRequest, PortsOfPattern,
+};
+
+/// Knows who holds which port, from the facts that the holders state.
+#[derive(Debug)]
+pub struct PortAllocator {
+    range: RangeInclusive<u16>,
+    rng: ChaCha8Rng,
+    held: BTreeMap<PortKey, Vec<Claim>>,
+    /// Ports handed out whose holders have not stated so yet, oldest first.
+    reserved: VecDeque<Reservation>,
+}
+
+/// For whom a port is taken: a part of the addresses it could be used with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Claim {
+    ip: Option<IpAddr>,
+    remote: Option<RemoteAddress>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reservation {
+    port: PortKey,
+    claim: Claim,
+    until: Time,
+}
+
+impl Claim {
+    /// Whether both cannot hold: they leave no field in which they are told apart.
+    fn conflicts(&self, other: &Self) -> bool {
+        fn apart<T: PartialEq>(ours: Option<T>, theirs: Option<T>) -> bool {
+            matches!((ours, theirs), (Some(ours), Some(theirs)) if ours != theirs)
+        }
+        !apart(self.ip, other.ip) && !apart(self.remote, other.remote)
+    }
+}
+
+/// How long a port is kept for somebody who has not taken it.
+const RESERVED_FOR: Duration = Duration::from_secs(10);
+
+/// The most reservations; the oldest lapses when there is one more.
+const MAX_RESERVED: usize = 65_536;
+
+impl PortAllocator {
+    /// The allocator that hands out ports of `range`, in an order that follows from `seed`.
+    pub fn spawn(range: RangeInclusive<u16>, seed: u64) -> Spawn<Self> {
+        let allocator = Self {
+            range,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            held: BTreeMap::new(),
+            reserved: VecDeque::new(),
+        };
+        Spawn::new("port allocator", allocator)
+            .subscribe::<PortRequest>(PortsOfPattern::any())
+            .watch::<PortInUse>(PortPattern::any())
+    }
+
+    fn is_free(&self, port: PortKey, claim: &Claim) -> bool {
+        let held = self.held.get(&port).into_iter().flatten();
+        let reserved = self.reserved.iter().filter(|kept| kept.port == port).map(|kept| &kept.claim);
+        !held.chain(reserved).any(|other| other.conflicts(claim))
+    }
+
+    /// Simple port randomisation (RFC 6056 section 3.3.1): from a random port upwards, once around.
+    fn choose(&mut self, protocol: Protocol, claim: &Claim) -> Result<u16, PortError> {
+        let (first, last) = (u32::from(*self.range.start()), u32::from(*self.range.end()));
+        let count = (last + 1).checked_sub(first).filter(|count| *count > 0).ok_or(PortError::Exhausted)?;
+        let start = self.rng.random_range(0..count);
+        (0..count)
+            .map(|step| (first + (start + step) % count) as u16)
+            .find(|port| self.is_free(PortKey { protocol, port: *port }, claim))
+            .ok_or(PortError::Exhausted)
+    }
+
+    fn allocate(&mut self, request: &PortRequest, now: Time) -> Result<u16, PortError> {
+        while self.reserved.front().is_some_and(|oldest| oldest.until <= now) {
+            self.reserved.pop_front();
+        }
+        let protocol = request.of.protocol;
+        let claim = Claim { ip: request.ip, remote: request.remote };
+        let port = match request.want {
+            Some(port) if self.is_free(PortKey { protocol, port }, &claim) => port,
+            Some(_) => return Err(PortError::InUse),
+            None => self.choose(protocol, &claim)?,
+        };
+        if self.reserved.len() == MAX_RESERVED {
+            self.reserved.pop_front();
+        }
+        let port_key = PortKey { protocol, port };
+        self.reserved.push_back(Reservation { port: port_key, claim, until: now + RESERVED_FOR });
+        Ok(port)
+    }
+
+    fn taken(&mut self, fact: &PortInUse) {
+        let claim = Claim { ip: fact.ip, remote: fact.remote };
+        self.held.entry(fact.port).or_default().push(claim);
+        let reserved = self.reserved.iter().position(|kept| kept.port == fact.port && kept.claim == claim);
+        if let Some(index) = reserved {
+            self.reserved.remove(index);
+        }
+    }
+
+    fn released(&mut self, fact: &PortInUse) {
+        let claim = Claim { ip: fact.ip, remote: fact.remote };
+        if let Some(claims) = self.held.get_mut(&fact.port) {
+            if let Some(index) = claims.iter().position(|held| *held == claim) {
+                claims.swap_remove(index);
+            }
+            if claims.is_empty() {
+                self.held.remove(&fact.port);
+            }
+        }
+    }
+}
+
+impl Actor for PortAllocator {}
+
+impl Handler<PortRequest> for PortAllocator {
+    fn handle(&mut self, request: Delivery<'_, PortRequest>, ctx: &mut Context<'_, Self>) {
+        let result = self.allocate(&request, ctx.now());
+        ctx.send(PortReply { to: ForAsker { asker: request.asker }, result });
+    }
+}
+
+impl Watcher<PortInUse> for PortAllocator {
+    fn changed(&mut self, change: Change<PortInUse>, _ctx: &mut Context<'_, Self>) {
+        match change {
+            Change::Snapshot(facts) => facts.iter().for_each(|fact| self.taken(fact)),
+            Change::Appeared(fact) => self.taken(&fact),
+            Change::Gone(fact) => self.released(&fact),
+        }
+    }
+}

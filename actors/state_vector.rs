@@ -1,0 +1,288 @@
+//! The state vector: one actor per connection, around the sans-IO machine of the same name.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use netmart_bus::{
+    Actor, Change, Context, Delivery, Handle, Handler, Interest, Publisher, Role, Spawn, Time, Timer,
+    TimerToken, Watcher,
+};
+use netmart_proto::{Instant, tcp};
+use netmart_proto::wire::Protocol;
+use netmart_proto::wire::tcp::{Segment, SeqNumber};
+use smallvec::{SmallVec, smallvec};
+
+use crate::address::{Direction, Flow, Listener, Local};
+use crate::clock::{instant, time};
+use crate::message::{
+    Arrivals, Body, Channel, ChannelKey, Chunks, CloseReason, Established, HalfOpen, OfListener, PortInUse, PortKey,
+    Reoffer, SegmentsIn, SegmentsOut, Setting,
+};
+
+/// Drives one connection's machine: segments in and out on the network's side, a kernel-level channel
+/// on the other.
+#[derive(Debug)]
+pub struct StateVector {
+    flow: Flow,
+    machine: tcp::StateVector,
+    segments_out: Option<Publisher<SegmentsOut>>,
+    channel: Option<Publisher<Channel>>,
+    /// What holds as long as the connection is in its present phase.
+    standing: Option<Handle>,
+    listener: Option<Listener>,
+    timer: Option<(Timer, Time)>,
+    relay: Presence,
+    /// Octets that the relay may still send.
+    credit: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    Expected,
+    Here,
+    Left,
+}
+
+/// Octets of credit that are worth a message while the relay still has some.
+const CREDIT_PORTION: usize = 32 * 1024;
+
+/// The only timer of a state vector: its machine says why it wants to be woken.
+const WAKE: TimerToken = TimerToken(0);
+
+impl StateVector {
+    /// An active opener, for the dialer. Its SYN leaves as soon as it starts.
+    pub fn connect(
+        flow: Flow,
+        config: Rc<tcp::Config>,
+        iss: SeqNumber,
+        now: Time,
+    ) -> Spawn<Self> {
+        let machine = tcp::StateVector::connect(config, iss, instant(now));
+        let port = PortKey { protocol: Protocol::TCP, port: flow.local.0.port };
+        Self::new(flow, machine, None)
+            .spawn()
+            .assert(PortInUse { port, ip: None, remote: Some(flow.remote) })
+    }
+
+    /// A passive opener, for the codec: answers `syn`, which came for `listener`.
+    pub fn accept(
+        flow: Flow,
+        listener: Listener,
+        config: Rc<tcp::Config>,
+        syn: &Segment,
+        iss: SeqNumber,
+        at: Time,
+    ) -> Spawn<Self> {
+        let machine = tcp::StateVector::accept(config, syn, iss, instant(at));
+        Self::new(flow, machine, Some(listener)).spawn()
+    }
+
+    fn new(flow: Flow, machine: tcp::StateVector, listener: Option<Listener>) -> Self {
+        Self {
+            flow,
+            machine,
+            segments_out: None,
+            channel: None,
+            standing: None,
+            listener,
+            timer: None,
+            relay: Presence::Expected,
+            credit: 0,
+        }
+    }
+
+    fn spawn(self) -> Spawn<Self> {
+        let (flow, inbound, outbound) =
+            (self.flow, self.key(Direction::Inbound), self.key(Direction::Outbound));
+        Spawn::new("state vector", self)
+            .subscribe::<SegmentsIn>(flow.exactly())
+            .subscribe::<Channel>(outbound.exactly())
+            .provide::<Channel>(inbound.exactly())
+            .watch_interest::<Channel>(Role::Provider, outbound.exactly())
+    }
+
+    fn key(&self, direction: Direction) -> ChannelKey {
+        let local = Local::Address(self.flow.local);
+        ChannelKey { direction, local, remote: self.flow.remote }
+    }
+
+    fn say(&self, body: Body, ctx: &mut Context<'_, Self>) {
+        if let Some(channel) = &self.channel {
+            channel.send(ctx, Channel { key: self.key(Direction::Inbound), body });
+        }
+    }
+
+    /// Everything the machine has to say after a mutation.
+    fn drain(&mut self, ctx: &mut Context<'_, Self>) {
+        self.hand_up(ctx);
+        self.tell_events(ctx);
+        self.transmit(ctx);
+        self.grant_credit(ctx);
+        if self.machine.state() == tcp::State::Closed {
+            ctx.stop();
+        } else {
+            self.rearm(ctx);
+        }
+    }
+
+    fn transmit(&mut self, ctx: &mut Context<'_, Self>) {
+        let now = instant(ctx.now());
+        let segments: SmallVec<[tcp::Transmit; 1]> =
+            std::iter::from_fn(|| self.machine.poll_transmit(now)).collect();
+        if let (false, Some(out)) = (segments.is_empty(), &self.segments_out) {
+            out.send(ctx, SegmentsOut { flow: self.flow, segments });
+        }
+    }
+
+    fn hand_up(&mut self, ctx: &mut Context<'_, Self>) {
+        if self.relay != Presence::Here {
+            return;
+        }
+        let chunks: Chunks = std::iter::from_fn(|| self.machine.read()).collect();
+        if !chunks.is_empty() {
+            self.say(Body::Data(chunks), ctx);
+        }
+    }
+
+    fn tell_events(&mut self, ctx: &mut Context<'_, Self>) {
+        while let Some(event) = self.machine.poll_event() {
+            match event {
+                tcp::Event::Connected => self.established(ctx),
+                tcp::Event::PeerClosed => self.say(Body::End, ctx),
+                tcp::Event::Refused(reason) | tcp::Event::Closed(reason) => self.ended(reason, ctx),
+                tcp::Event::Superseded(segment) => self.give_way(smallvec![*segment], ctx),
+                tcp::Event::Trouble(trouble) => {
+                    tracing::debug!(flow = %self.flow, ?trouble, "trouble");
+                }
+                // What can be read and written is asked for after every mutation anyway.
+                tcp::Event::Readable | tcp::Event::Writable(_) => {}
+            }
+        }
+    }
+
+    fn ended(&mut self, reason: tcp::Reason, ctx: &mut Context<'_, Self>) {
+        tracing::debug!(flow = %self.flow, %reason, "closed");
+        self.standing = None;
+        self.say(Body::Closed(CloseReason::Ended(reason)), ctx);
+    }
+
+    /// A new connection between the same ports begins: the codec starts a state vector for it.
+    fn give_way(&mut self, segments: SmallVec<[Segment; 1]>, ctx: &mut Context<'_, Self>) {
+        ctx.send(Reoffer { flow: self.flow, segments, at: instant(ctx.now()) });
+    }
+
+    fn established(&mut self, ctx: &mut Context<'_, Self>) {
+        if let Some(listener) = self.listener {
+            let of = OfListener { listener, flow: self.flow };
+            self.standing = Some(ctx.assert(Established { of }));
+        }
+        tracing::debug!(flow = %self.flow, "established");
+    }
+
+    /// Lets the relay send what the send buffer has room for, in portions worth a message.
+    fn grant_credit(&mut self, ctx: &mut Context<'_, Self>) {
+        if self.relay != Presence::Here || !self.machine.may_write() {
+            return;
+        }
+        let room = self.machine.writable().saturating_sub(self.credit);
+        if room >= CREDIT_PORTION || room > 0 && self.credit == 0 {
+            self.credit += room;
+            self.say(Body::Credit(u32::try_from(room).unwrap_or(u32::MAX)), ctx);
+        }
+    }
+
+    /// A timer that fires too early costs less than one set anew for each segment.
+    fn rearm(&mut self, ctx: &mut Context<'_, Self>) {
+        match (self.machine.next_deadline(), &self.timer) {
+            (None, _) => self.timer = None,
+            (Some((deadline, _)), Some((_, armed))) if *armed <= time(deadline) => {}
+            (Some((deadline, _)), _) => {
+                let at = time(deadline);
+                self.timer = Some((ctx.set_timer(at, WAKE), at));
+            }
+        }
+    }
+
+    fn set(&mut self, setting: Setting, now: Instant) {
+        match setting {
+            Setting::NoDelay(on) => self.machine.set_nodelay(on, now),
+            Setting::KeepAlive(keep_alive) => self.machine.set_keep_alive(keep_alive, now),
+            Setting::UserTimeout(timeout) => self.machine.set_user_timeout(timeout, now),
+        }
+    }
+
+    fn write(&mut self, chunks: Chunks, ctx: &mut Context<'_, Self>) {
+        let octets: usize = chunks.iter().map(Bytes::len).sum();
+        if octets > self.credit {
+            // Who ignores credit would make the queue grow without bound.
+            self.machine.abort(instant(ctx.now()));
+            return;
+        }
+        self.credit -= octets;
+        for chunk in chunks {
+            self.machine.write(chunk);
+        }
+    }
+}
+
+impl Actor for StateVector {
+    fn started(&mut self, ctx: &mut Context<'_, Self>) {
+        self.segments_out = Some(ctx.publisher());
+        self.channel = Some(ctx.publisher());
+        if let Some(listener) = self.listener {
+            let of = OfListener { listener, flow: self.flow };
+            self.standing = Some(ctx.assert(HalfOpen { of }));
+        }
+        self.drain(ctx);
+    }
+
+    fn timeout(&mut self, _token: TimerToken, ctx: &mut Context<'_, Self>) {
+        self.timer = None;
+        self.machine.handle_deadline(instant(ctx.now()));
+        self.drain(ctx);
+    }
+}
+
+impl Handler<SegmentsIn> for StateVector {
+    fn handle(&mut self, message: Delivery<'_, SegmentsIn>, ctx: &mut Context<'_, Self>) {
+        let SegmentsIn { arrivals, at, .. } = message.take();
+        match arrivals {
+            Arrivals::Segments(segments) => {
+                for segment in segments {
+                    self.machine.handle_segment(segment, at);
+                }
+            }
+            Arrivals::Icmp(error) => self.machine.handle_icmp(error, at),
+        }
+        self.drain(ctx);
+    }
+}
+
+impl Handler<Channel> for StateVector {
+    fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
+        let now = instant(ctx.now());
+        match message.take().body {
+            Body::Data(chunks) => self.write(chunks, ctx),
+            Body::End => self.machine.shutdown(now),
+            Body::Credit(octets) => self.machine.grant(octets as usize, now),
+            Body::Abort => self.machine.abort(now),
+            Body::Set(setting) => self.set(setting, now),
+            Body::Closed(_) => {}
+        }
+        self.drain(ctx);
+    }
+}
+
+impl Watcher<Interest<Channel>> for StateVector {
+    fn changed(&mut self, change: Change<Interest<Channel>>, ctx: &mut Context<'_, Self>) {
+        match change {
+            Change::Snapshot(relays) if relays.is_empty() => return,
+            Change::Snapshot(_) | Change::Appeared(_) => self.relay = Presence::Here,
+            Change::Gone(_) => {
+                self.relay = Presence::Left;
+                self.machine.detach(instant(ctx.now()));
+            }
+        }
+        self.drain(ctx);
+    }
+}
