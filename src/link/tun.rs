@@ -28,7 +28,8 @@ use super::{checksum, uso};
 pub struct TunConfig {
     /// Name of the interface, at most 15 octets.
     pub name: String,
-    /// Addresses of the kernel's side. Their networks are routed through the device.
+    /// Addresses of the kernel's side. Their networks are routed through the device. The kernel makes
+    /// an IPv6 address usable a moment after the device is open.
     pub host_addresses: Vec<IpNet>,
     /// The largest IP packet, in octets. IPv6 asks for at least 1280.
     pub mtu: u16,

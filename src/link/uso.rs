@@ -4,9 +4,7 @@
 //! they come unsplit. Each is a message of its own, so the stack above sees them one by one.
 
 use bytes::BytesMut;
-use netmart_proto::wire::{ChecksumState, Offload, Packet};
-
-use super::checksum::folded_sum;
+use netmart_proto::wire::{ChecksumState, Offload, Packet, checksum};
 
 /// Appends the datagrams that the super-datagram `packet`, in one piece, consists of; each shares its
 /// payload. `None`, and nothing appended, when the headers are not what they should be.
@@ -61,7 +59,7 @@ fn patch_udp(header: &mut [u8], len: u16) {
     let [a, b] = pseudo_sum.to_be_bytes();
     let [c, d] = (!old_len).to_be_bytes();
     let [e, f] = len.to_be_bytes();
-    put_word(header, UDP_CHECKSUM, folded_sum(&[a, b, c, d, e, f]));
+    put_word(header, UDP_CHECKSUM, !checksum(&[a, b, c, d, e, f]));
 }
 
 /// Total length, an identification of its own, and the header's checksum.
@@ -69,7 +67,7 @@ fn patch_ipv4(header: &mut [u8], datagram_len: u16, index: u16) {
     put_word(header, 2, (header.len() as u16).wrapping_add(datagram_len));
     put_word(header, 4, word(header, 4).wrapping_add(index));
     put_word(header, 10, 0);
-    put_word(header, 10, !folded_sum(header));
+    put_word(header, 10, checksum(header));
 }
 
 /// Payload length, which counts extension headers.
@@ -130,7 +128,7 @@ mod tests {
         let mut pseudo_header = addresses.to_vec();
         pseudo_header.extend([0, 17]);
         pseudo_header.extend(len.to_be_bytes());
-        folded_sum(&pseudo_header)
+        !checksum(&pseudo_header)
     }
 
     #[test]
@@ -148,7 +146,7 @@ mod tests {
                 assert_eq!(word(&part.head, start + 4), len);
                 assert_eq!(part.offload.gso_size, None);
                 let octets = completed(part).unwrap();
-                let udp = u32::from(folded_sum(&octets[start..]));
+                let udp = u32::from(!checksum(&octets[start..]));
                 let sum = udp + u32::from(pseudo_sum(&octets, len));
                 assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff);
             }
@@ -160,7 +158,7 @@ mod tests {
         let mut batch = Vec::new();
         split(&super_datagram(V4), &mut batch).unwrap();
         for part in &batch {
-            assert_eq!(folded_sum(&part.head[..V4]), 0xffff);
+            assert_eq!(!checksum(&part.head[..V4]), 0xffff);
             assert_eq!(usize::from(word(&part.head, 2)), part.len());
         }
         let idents: Vec<u16> = batch.iter().map(|part| word(&part.head, 4)).collect();

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use netmart_proto::wire::Protocol;
+use netmart_proto::wire::{self, Protocol};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{setsockopt, sockopt};
 
@@ -71,8 +71,17 @@ fn reflected(packet: &Packet) -> Packet {
     Packet { head: head.into(), ..packet.clone() }
 }
 
-fn bind(host: IpAddr) -> UdpSocket {
-    let socket = UdpSocket::bind(SocketAddr::new(host, 0)).unwrap();
+/// A socket of the kernel's side. A new IPv6 address becomes usable a moment after it was given.
+async fn bind(host: IpAddr) -> UdpSocket {
+    let socket = loop {
+        match UdpSocket::bind(SocketAddr::new(host, 0)) {
+            Ok(socket) => break socket,
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                tokio::task::yield_now().await;
+            }
+            Err(error) => panic!("no socket on {host}: {error}"),
+        }
+    };
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     socket
 }
@@ -90,7 +99,7 @@ async fn reflect_datagrams(offload: bool, checksum: impl Fn(ChecksumState) -> bo
     let tun = Tun::open(&config(offload)).unwrap();
     assert_eq!((tun.name(), tun.mtu(), tun.offload()), ("nm0", 1500, offload));
     for (host, peer) in PAIRS {
-        let socket = bind(host);
+        let socket = bind(host).await;
         for len in [1, 1000, 1452] {
             let sent = vec![len as u8; len];
             socket.send_to(&sent, (peer, 7)).unwrap();
@@ -125,7 +134,7 @@ fn a_super_datagram_is_delivered_as_its_datagrams() {
     in_a_namespace(async || {
         let tun = Tun::open(&config(true)).unwrap();
         for (host, peer) in PAIRS {
-            let socket = bind(host);
+            let socket = bind(host).await;
             setsockopt(&socket, sockopt::UdpGsoSegment, &1000).unwrap();
             let sent: Vec<u8> = (0..3500).map(|index| (index % 251) as u8).collect();
             socket.send_to(&sent, (peer, 7)).unwrap();
@@ -148,7 +157,7 @@ fn a_partial_checksum_is_completed_for_a_plain_device() {
     in_a_namespace(async || {
         let tun = Tun::open(&config(false)).unwrap();
         let (host, peer) = PAIRS[0];
-        let socket = bind(host);
+        let socket = bind(host).await;
         socket.send_to(b"hello", (peer, 7)).unwrap();
         let packet = udp_packets(&tun, 1).await.remove(0);
         let mut answer = reflected(&packet);
@@ -156,7 +165,7 @@ fn a_partial_checksum_is_completed_for_a_plain_device() {
         let mut head = answer.head.to_vec();
         let mut pseudo_header = head[12..20].to_vec();
         pseudo_header.extend([0, 17, 0, 13]);
-        head[26..28].copy_from_slice(&checksum::folded_sum(&pseudo_header).to_be_bytes());
+        head[26..28].copy_from_slice(&(!wire::checksum(&pseudo_header)).to_be_bytes());
         answer.body = Bytes::from(head.split_off(28));
         answer.head = head.into();
         answer.offload.checksum = ChecksumState::Partial { start: 20, offset: 6 };
@@ -175,7 +184,7 @@ fn a_batch_holds_no_more_than_was_asked_for() {
     in_a_namespace(async || {
         let tun = Tun::open(&config(false)).unwrap();
         let (host, peer) = PAIRS[0];
-        let socket = bind(host);
+        let socket = bind(host).await;
         for index in 0..20u8 {
             socket.send_to(&[index], (peer, 7)).unwrap();
         }
@@ -223,7 +232,7 @@ fn single_hosts_are_allowed() {
     in_a_namespace(async || {
         let host_addresses = vec!["10.77.0.1/32".parse().unwrap(), "10.77.1.1/31".parse().unwrap()];
         let tun = Tun::open(&TunConfig { host_addresses, ..config(true) }).unwrap();
-        let socket = bind(PAIRS[0].0);
+        let socket = bind(PAIRS[0].0).await;
         socket.send_to(b"x", ("10.77.1.0", 7)).unwrap();
         assert_eq!(udp_packets(&tun, 1).await[0].head[16..20], [10, 77, 1, 0]);
     });
