@@ -26,7 +26,5 @@ fn netmart(bencher: Bencher<'_, '_>, len: usize) {
 #[divan::bench(args = LENGTHS)]
 fn internet_checksum(bencher: Bencher<'_, '_>, len: usize) {
     let octets = octets(len);
-    bencher
-        .counter(BytesCount::new(len))
-        .bench(|| internet_checksum::checksum(black_box(&octets)));
+    bencher.counter(BytesCount::new(len)).bench(|| internet_checksum::checksum(black_box(&octets)));
 }

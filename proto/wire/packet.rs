@@ -2,7 +2,9 @@
 
 use core::ops::Range;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::Checksum;
 
 /// An IP packet, or a part of one: the octets of `head`, then those of `body`.
 ///
@@ -73,6 +75,26 @@ impl Packet {
             *start = start.saturating_sub(u16::try_from(range.start).unwrap_or(u16::MAX));
         }
         self
+    }
+
+    /// Does what a device would do for a [partial](ChecksumState::Partial) checksum, for links whose
+    /// device does not; does nothing otherwise. Copies the head if it is shared.
+    pub fn complete_checksum(&mut self) {
+        let ChecksumState::Partial { start, offset } = self.offload.checksum else { return };
+        self.offload.checksum = ChecksumState::Unverified;
+        let start = usize::from(start);
+        let field = start + usize::from(offset);
+        let Some(covered) = self.head.get(start..) else { return };
+        let mut sum = Checksum::new();
+        sum.add(covered);
+        sum.add(&self.body);
+        // In UDP zero would say that there is none; elsewhere the two are the same number.
+        let checksum = if sum.is_good() { 0xffff } else { sum.finish() };
+        let mut head = BytesMut::from(core::mem::take(&mut self.head));
+        if let Some(field) = head.get_mut(field..field + 2) {
+            field.copy_from_slice(&checksum.to_be_bytes());
+        }
+        self.head = head.freeze();
     }
 }
 
