@@ -1,1 +1,50 @@
-//! The state vector.
+//! The state vector: a TCP connection as a machine without I/O (RFC 9293).
+//!
+//! | file | question |
+//! |---|---|
+//! | `acceptance` | is this segment acceptable |
+//! | `input`, `handshake` | what state comes next |
+//! | `ack`, `scoreboard` | what has arrived, what is lost |
+//! | `recovery` | how is a loss repaired |
+//! | `congestion` | how fast may I send |
+//! | `output` | what do I send next |
+//! | `deadline`, `timer`, `rtt` | when do I come back, and why |
+//! | `reassembly`, `receive_buffer` | what do I tell the application |
+//! | `application`, `event` | what may the application ask, what does it hear |
+//! | `icmp` | what does the network say |
+//!
+//! See [`StateVector`] for the contract.
+
+mod acceptance;
+mod ack;
+mod application;
+mod config;
+mod congestion;
+mod deadline;
+mod event;
+mod handshake;
+mod icmp;
+mod info;
+mod input;
+mod isn;
+mod output;
+mod reassembly;
+mod receive_buffer;
+mod recovery;
+mod rtt;
+mod scoreboard;
+mod send_buffer;
+mod state;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod vector;
+
+pub use acceptance::reset_for;
+pub use config::{Config, CongestionControl, KeepAlive};
+pub use event::{Event, IcmpError, IcmpKind, Reason, Retransmission, Transmit, Trouble};
+pub use info::{Agreed, Counters, Info, LimitedBy, Resent};
+pub use isn::IsnGenerator;
+pub use state::State;
+pub use timer::TimerKind;
+pub use vector::StateVector;

@@ -1,0 +1,145 @@
+//! What a connection can tell about itself.
+
+use core::time::Duration;
+
+use super::{Reason, Retransmission, State};
+
+/// A snapshot of a connection, like `TCP_INFO` of Linux.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// The state.
+    pub state: State,
+    /// Why it ended, once it has.
+    pub ended: Option<Reason>,
+    /// SRTT, once measured.
+    pub srtt: Option<Duration>,
+    /// RTTVAR.
+    pub rttvar: Duration,
+    /// The least round-trip time, once measured.
+    pub min_rtt: Option<Duration>,
+    /// The retransmission time-out.
+    pub rto: Duration,
+    /// The congestion window, in octets.
+    pub cwnd: u32,
+    /// The slow-start threshold, in octets; `u32::MAX` before the first loss.
+    pub ssthresh: u32,
+    /// How fast segments leave, in octets per second, when the controller paces them.
+    pub pacing_rate: Option<u64>,
+    /// The most payload of one segment, in octets.
+    pub send_mss: u16,
+    /// SND.WND, the window of the peer, in octets.
+    pub send_window: u32,
+    /// The window last offered to the peer, in octets.
+    pub receive_window: u32,
+    /// Sent and not acknowledged, in octets.
+    pub outstanding: u32,
+    /// Thought to be in the network, in octets.
+    pub in_flight: u32,
+    /// Written and not acknowledged, in octets.
+    pub send_buffered: usize,
+    /// In order and not read, in octets.
+    pub receive_buffered: usize,
+    /// Beyond a hole, in octets.
+    pub out_of_order: usize,
+    /// What kept the sender from sending more when it last stopped.
+    pub limited_by: LimitedBy,
+    /// Whether the options were agreed on.
+    pub options: Agreed,
+    /// What was counted.
+    pub counters: Counters,
+}
+
+/// What was agreed on in the handshake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Agreed {
+    /// Timestamps (RFC 7323).
+    pub timestamps: bool,
+    /// Selective acknowledgements (RFC 2018).
+    pub sack: bool,
+    /// The shift of the windows we receive, and of those we send, if windows are scaled.
+    pub window_shifts: Option<(u8, u8)>,
+}
+
+/// What keeps a sender from sending more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LimitedBy {
+    /// There is nothing to send.
+    #[default]
+    Application,
+    /// The window of the peer.
+    ReceiveWindow,
+    /// The congestion window.
+    CongestionWindow,
+    /// A small segment waits for company (Nagle, silly-window avoidance).
+    SmallSegment,
+}
+
+/// What a connection counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Octets received in order.
+    pub bytes_in: u64,
+    /// Octets sent for the first time.
+    pub bytes_out: u64,
+    /// Octets acknowledged by the peer.
+    pub bytes_acked: u64,
+    /// Octets sent again.
+    pub bytes_resent: u64,
+    /// Segments received; a super-segment counts once.
+    pub segments_in: u64,
+    /// Segments sent; a super-segment counts once.
+    pub segments_out: u64,
+    /// Retransmissions by cause.
+    pub resent: Resent,
+    /// Duplicate acknowledgements received.
+    pub duplicate_acks: u32,
+    /// Segments received beyond a hole.
+    pub out_of_order: u32,
+    /// Segments received whose octets were all known.
+    pub duplicates: u32,
+    /// Segments outside the window, or with an acknowledgement of what was never sent.
+    pub unacceptable: u32,
+    /// Segments with an old timestamp, or without one though timestamps were agreed on.
+    pub bad_timestamps: u32,
+    /// Challenge acknowledgements sent (RFC 5961).
+    pub challenges: u32,
+    /// Challenge acknowledgements that the rate limit held back.
+    pub challenges_withheld: u32,
+    /// Segments beyond a hole that were refused because too many pieces waited.
+    pub pieces_refused: u32,
+    /// Probes of a closed window.
+    pub window_probes: u32,
+    /// Keep-alive probes.
+    pub keep_alives: u32,
+    /// ICMP errors that quoted nothing in flight.
+    pub icmp_ignored: u32,
+}
+
+/// How many segments were sent again, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resent {
+    /// SYNs.
+    pub handshake: u32,
+    /// Found lost by later acknowledgements.
+    pub fast: u32,
+    /// Found lost by the timer.
+    pub timeout: u32,
+    /// Window probes that were not accepted.
+    pub probe: u32,
+}
+
+impl Resent {
+    pub(super) fn count(&mut self, cause: Retransmission) {
+        match cause {
+            Retransmission::Handshake => self.handshake += 1,
+            Retransmission::FastRetransmit => self.fast += 1,
+            Retransmission::Timeout => self.timeout += 1,
+            Retransmission::WindowProbe => self.probe += 1,
+        }
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u32 {
+        self.handshake + self.fast + self.timeout + self.probe
+    }
+}

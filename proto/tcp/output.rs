@@ -1,0 +1,351 @@
+//! What do I send next.
+
+use bytes::Bytes;
+
+use super::recovery::Phase;
+use super::vector::{AckNeed, Probe};
+use super::{LimitedBy, Retransmission, State, StateVector, TimerKind, Transmit};
+use crate::Instant;
+use crate::wire::tcp::{Flags, SackBlocks, Segment, SeqNumber, Timestamps};
+
+impl StateVector {
+    /// The next segment to send at `now`; nothing if there is none.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        if let Some(ack) = self.pending.reset_reply.take() {
+            return Some(Transmit::once(Segment {
+                seq: ack,
+                flags: Flags::RST,
+                ..Segment::default()
+            }));
+        }
+        if core::mem::take(&mut self.pending.reset) {
+            let seq = self.snd.nxt;
+            return Some(Transmit::once(self.segment(seq, Flags::RST, Bytes::new(), now)));
+        }
+        if self.state == State::Closed {
+            // The last acknowledgement of a connection that has just ended in order.
+            return None;
+        }
+        if let Some(cause) = self.pending.syn.take() {
+            return Some(self.syn(cause, now));
+        }
+        if self.pending.ack == AckNeed::Alone {
+            return Some(self.pure_ack(now));
+        }
+        if self.state.may_transmit_data() {
+            let data = self.probe(now).or_else(|| self.resend(now)).or_else(|| self.fresh(now));
+            if data.is_some() {
+                return data;
+            }
+        }
+        if self.pending.probe.take() == Some(Probe::KeepAlive) {
+            return Some(self.keep_alive(now));
+        }
+        (self.pending.ack == AckNeed::Now).then(|| self.pure_ack(now))
+    }
+
+    /// SYN, or SYN and ACK with what is left of the options after the peer's SYN.
+    fn syn(&mut self, retransmission: Option<Retransmission>, now: Instant) -> Transmit {
+        let answer = self.state == State::SynReceived;
+        let flags = if answer { Flags::SYN } else { Flags::default() };
+        let mut segment = self.segment(self.snd.iss, flags, Bytes::new(), now);
+        if !answer {
+            segment.flags = Flags::SYN;
+            segment.ack = SeqNumber(0);
+        }
+        segment.options.mss = Some(self.config.own_mss());
+        segment.options.sack_permitted = self.sack;
+        segment.options.sack = SackBlocks::default();
+        let scales = self.config.window_scaling && !(answer && self.rcv.shift == 0);
+        segment.options.window_scale = scales.then_some(self.rcv.shift);
+        // The window of a SYN is never scaled (RFC 7323 section 2.2).
+        segment.window = clamp_window(self.receive_buffer.space());
+        if let Some(cause) = retransmission {
+            self.counters.resent.count(cause);
+        } else {
+            self.patience.since.get_or_insert(now);
+        }
+        self.timers.set(TimerKind::Retransmit, now + self.rtt.rto(&self.config));
+        if let Some(timeout) = self.patience.user_timeout
+            && !self.timers.is_set(TimerKind::UserTimeout)
+        {
+            self.timers.set(TimerKind::UserTimeout, now + timeout);
+        }
+        Transmit { segment, gso_size: None, retransmission }
+    }
+
+    fn pure_ack(&mut self, now: Instant) -> Transmit {
+        let seq = self.snd.nxt;
+        Transmit::once(self.segment(seq, Flags::default(), Bytes::new(), now))
+    }
+
+    /// An octet too old to be taken, to which a living peer answers (RFC 9293 section 3.8.4). It
+    /// carries no data (SHLD-12).
+    fn keep_alive(&mut self, now: Instant) -> Transmit {
+        self.counters.keep_alives += 1;
+        let seq = self.snd.nxt - 1;
+        Transmit::once(self.segment(seq, Flags::default(), Bytes::new(), now))
+    }
+
+    /// A probe of a closed window: one octet, or what a window too small for others admits.
+    fn probe(&mut self, now: Instant) -> Option<Transmit> {
+        if self.pending.probe != Some(Probe::Window) {
+            return None;
+        }
+        self.pending.probe = None;
+        self.counters.window_probes += 1;
+        let len = self.snd.wnd.clamp(1, u32::from(self.snd.mss));
+        if let Some((start, end)) = self.scoreboard.first() {
+            let end = end.earlier(start + len);
+            self.counters.resent.count(Retransmission::WindowProbe);
+            self.scoreboard.resent(start, end, now);
+            let segment = self.data_segment(start, end, now);
+            self.timers.set(TimerKind::Retransmit, now + self.rtt.rto(&self.config));
+            let retransmission = Some(Retransmission::WindowProbe);
+            return Some(Transmit { segment, gso_size: None, retransmission });
+        }
+        let end = (self.snd.nxt + len).earlier(self.stream_end());
+        self.snd.nxt.is_before(end).then(|| self.send_fresh(end, now))
+    }
+
+    /// The next lost part that the congestion window admits.
+    fn resend(&mut self, now: Instant) -> Option<Transmit> {
+        let waiting = self.scoreboard.awaiting_resend();
+        if waiting == 0 {
+            self.pending.resend_one = false;
+            return None;
+        }
+        let room = self.congestion.cwnd().saturating_sub(self.in_flight());
+        let mss = u32::from(self.segment_mss());
+        if room < waiting.min(mss) && !core::mem::take(&mut self.pending.resend_one) {
+            self.limited_by = LimitedBy::CongestionWindow;
+            return None;
+        }
+        self.pending.resend_one = false;
+        let (start, end) = self.scoreboard.next_lost()?;
+        // Whatever the window is now, what was sent inside it may be sent again (SHLD-16, MAY-7).
+        let most = self.largest(room.max(mss), mss);
+        let mut end = end.earlier(start + most);
+        let fin_at = self.data_end();
+        if start.is_before(fin_at) {
+            let octets = end.earlier(fin_at).distance_from(start) as usize;
+            let offset = start.distance_from(self.snd.base) as usize;
+            let slice = self.send_buffer.slice(offset, octets, mss as usize);
+            if slice.len() < octets {
+                end = start + slice.len() as u32;
+            }
+        }
+        self.scoreboard.resent(start, end, now);
+        let cause = match self.recovery.phase {
+            Phase::Loss => Retransmission::Timeout,
+            Phase::Open | Phase::Fast => Retransmission::FastRetransmit,
+        };
+        self.counters.resent.count(cause);
+        self.counters.bytes_resent += u64::from(end.distance_from(start));
+        let segment = self.data_segment(start, end, now);
+        self.timers.set(TimerKind::Retransmit, now + self.rtt.rto(&self.config));
+        Some(self.transmit(segment, mss, Some(cause)))
+    }
+
+    /// New data, and the FIN after the last of it.
+    fn fresh(&mut self, now: Instant) -> Option<Transmit> {
+        let end = self.stream_end();
+        if !self.snd.nxt.is_before(end) {
+            self.limited_by = LimitedBy::Application;
+            self.congestion.limited = false;
+            return None;
+        }
+        if self.scoreboard.is_empty() {
+            self.validate_window(now);
+        }
+        match self.admitted(end) {
+            Ok(len) => Some(self.send_fresh(self.snd.nxt + len, now)),
+            Err(limit) => {
+                self.limited_by = limit;
+                self.congestion.limited = limit == LimitedBy::CongestionWindow;
+                if limit != LimitedBy::CongestionWindow
+                    && self.scoreboard.is_empty()
+                    && !self.timers.is_set(TimerKind::Persist)
+                {
+                    // SHLD-29: the first probe after one RTO, later ones backed off (SHLD-30).
+                    let rto = self.rtt.rto(&self.config);
+                    self.timers.set(TimerKind::Persist, now + rto);
+                }
+                None
+            }
+        }
+    }
+
+    /// How much of what is unsent, up to `end`, may go in one segment now
+    /// (RFC 9293 sections 3.7.4 and 3.8.6.2.1).
+    fn admitted(&mut self, end: SeqNumber) -> Result<u32, LimitedBy> {
+        let mss = u32::from(self.segment_mss());
+        let unsent = end.distance_from(self.snd.nxt);
+        // The window may have shrunk below what is in flight (MUST-34).
+        let sent = self.snd.nxt.distance_from(self.snd.una);
+        let window = self.snd.wnd.saturating_sub(sent);
+        if window == 0 {
+            return Err(LimitedBy::ReceiveWindow);
+        }
+        let room = self.congestion.cwnd().saturating_sub(self.in_flight());
+        if room < unsent.min(mss) {
+            return Err(LimitedBy::CongestionWindow);
+        }
+        let len = unsent.min(window).min(room);
+        if len >= mss {
+            return Ok(self.largest(len, mss));
+        }
+        if len < unsent {
+            // Only the peer's window stops us here: worth a segment if it is half of the largest.
+            return if len >= self.snd.max_wnd / 2 {
+                Ok(len)
+            } else {
+                Err(LimitedBy::ReceiveWindow)
+            };
+        }
+        // The tail. Nagle, as Minshall amended it: one small segment may be in flight.
+        let alone = self.snd.small_end.is_at_or_before(self.snd.una);
+        if self.nodelay || alone || self.snd.fin { Ok(len) } else { Err(LimitedBy::SmallSegment) }
+    }
+
+    /// Of `len` octets, those that fit one transmission: all, or whole segments.
+    fn largest(&self, len: u32, mss: u32) -> u32 {
+        let most = u32::try_from(self.config.gso_max_size).unwrap_or(u32::MAX).max(mss);
+        if len <= mss { len } else { len.min(most) / mss * mss }
+    }
+
+    /// Sends from SND.NXT at most up to `end`.
+    fn send_fresh(&mut self, end: SeqNumber, now: Instant) -> Transmit {
+        let start = self.snd.nxt;
+        let mss = u32::from(self.segment_mss());
+        let mut segment = self.data_segment(start, end, now);
+        let end = segment.sequence_end();
+        self.snd.nxt = end;
+        self.scoreboard.push(start, end, now);
+        self.snd.last_sent = now;
+        self.counters.bytes_out += segment.payload.len() as u64;
+        if (segment.payload.len() as u32) < mss {
+            self.snd.small_end = end;
+        }
+        if self.snd.fin && end == self.data_end() && self.snd.wnd > end.distance_from(self.snd.una)
+        {
+            segment.flags |= Flags::FIN;
+            self.snd.nxt += 1;
+            self.scoreboard.push(end, self.snd.nxt, now);
+        }
+        if !self.timers.is_set(TimerKind::Retransmit) {
+            self.timers.set(TimerKind::Retransmit, now + self.rtt.rto(&self.config));
+            if let Some(timeout) = self.patience.user_timeout {
+                self.timers.set(TimerKind::UserTimeout, now + timeout);
+            }
+        }
+        self.timers.stop(TimerKind::Persist);
+        self.transmit(segment, mss, None)
+    }
+
+    /// The octets from `start` up to `end`, or fewer, and the FIN if it is among them.
+    fn data_segment(&mut self, start: SeqNumber, end: SeqNumber, now: Instant) -> Segment {
+        let data_end = self.data_end();
+        let mss = usize::from(self.segment_mss());
+        let payload = if start.is_before(data_end) {
+            let len = end.earlier(data_end).distance_from(start) as usize;
+            let offset = start.distance_from(self.snd.base) as usize;
+            self.send_buffer.slice(offset, len, mss)
+        } else {
+            Bytes::new()
+        };
+        let reached = start + payload.len() as u32;
+        let mut flags = Flags::default();
+        if reached == data_end && !payload.is_empty() {
+            // The last octet of the buffer (MUST-61).
+            flags |= Flags::PSH;
+        }
+        if self.snd.fin && reached == data_end && end.is_after(data_end) {
+            flags |= Flags::FIN;
+        }
+        self.segment(start, flags, payload, now)
+    }
+
+    /// Where the stream ends: after the FIN, if there is one.
+    fn stream_end(&self) -> SeqNumber {
+        self.data_end() + u32::from(self.snd.fin)
+    }
+
+    /// A segment with all that every segment says, the acknowledgement above all.
+    fn segment(&mut self, seq: SeqNumber, flags: Flags, payload: Bytes, now: Instant) -> Segment {
+        let mut segment = Segment { seq, flags: flags | Flags::ACK, payload, ..Segment::default() };
+        segment.ack = self.rcv.nxt;
+        segment.window = self.offer_window();
+        if self.timestamps.agreed {
+            let value = self.timestamps.value(now);
+            segment.options.timestamps = Some(Timestamps { value, echo: self.timestamps.recent });
+        }
+        if self.sack && (self.rcv.duplicate.is_some() || !self.reassembly.is_empty()) {
+            let room = self.sack_room();
+            let duplicate = self.rcv.duplicate.take();
+            segment.options.sack = self.reassembly.sack_blocks(duplicate, room);
+        }
+        self.rcv.acked = self.rcv.nxt;
+        if self.pending.ack != AckNeed::None {
+            self.pending.ack = AckNeed::None;
+            self.timers.stop(TimerKind::DelayedAck);
+        }
+        self.counters.segments_out += 1;
+        segment
+    }
+
+    /// Opens the window as far as the buffer allows, in steps worth a segment
+    /// (RFC 9293 section 3.8.6.2.2), and says it as the wire does.
+    fn offer_window(&mut self) -> u16 {
+        let offered = self.rcv.edge.distance_from(self.rcv.nxt);
+        let space = self.receive_buffer.space();
+        let step = (self.receive_buffer.limit() / 2).min(self.rcv.mss.into());
+        if space >= offered.saturating_add(step) {
+            self.rcv.edge = self.rcv.nxt + space;
+        }
+        clamp_window(self.rcv.edge.distance_from(self.rcv.nxt) >> self.rcv.shift)
+    }
+
+    /// Whether the window has opened so far that the peer should hear of it now.
+    pub(super) fn window_update_due(&self) -> bool {
+        let offered = self.rcv.edge.distance_from(self.rcv.nxt);
+        let opens = self.receive_buffer.space().saturating_sub(offered);
+        let (half, mss) = (self.receive_buffer.limit() / 2, u32::from(self.rcv.mss));
+        opens >= half.max(mss) || (offered < mss && opens >= half.min(mss))
+    }
+
+    /// The payload that fits beside the SACK blocks of the next segment.
+    fn segment_mss(&self) -> u16 {
+        if !self.sack || (self.rcv.duplicate.is_none() && self.reassembly.is_empty()) {
+            return self.snd.mss;
+        }
+        let blocks = self.reassembly.sack_blocks(self.rcv.duplicate, self.sack_room());
+        let octets = 4 + 8 * blocks.as_slice().len() as u16;
+        self.snd.mss.saturating_sub(octets).max(1)
+    }
+
+    /// How many SACK blocks fit into the 40 octets of options, beside timestamps or alone.
+    fn sack_room(&self) -> usize {
+        if self.timestamps.agreed { 3 } else { SackBlocks::MAX }
+    }
+
+    fn transmit(&self, segment: Segment, mss: u32, cause: Option<Retransmission>) -> Transmit {
+        let gso = segment.payload.len() > mss as usize;
+        Transmit { gso_size: gso.then_some(mss as u16), segment, retransmission: cause }
+    }
+
+    /// After a pause longer than a time-out the window tells of another time (RFC 2861, RFC 5681
+    /// section 4.1).
+    fn validate_window(&mut self, now: Instant) {
+        let idle = now.saturating_since(self.snd.last_sent);
+        let rto = self.rtt.rto(&self.config);
+        if idle > rto {
+            self.congestion.on_idle(idle, rto, self.config.initial_window, now);
+            self.snd.last_sent = now;
+        }
+    }
+}
+
+fn clamp_window(window: u32) -> u16 {
+    u16::try_from(window).unwrap_or(u16::MAX)
+}

@@ -1,0 +1,203 @@
+//! Segments that came before their predecessors.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::receive_buffer::unpinned;
+use crate::wire::tcp::{SackBlocks, SeqNumber};
+
+/// Octets beyond a hole, as runs without holes.
+///
+/// ```text
+///   RCV.NXT        run            run                 right edge of the window
+///      |   hole   #####   hole   ########                  |
+/// ```
+///
+/// Invariant: the runs are in order, none is empty, between two of them is at least one octet.
+/// A FIN takes the sequence number after the last octet and is remembered apart.
+#[derive(Debug, Default)]
+pub(super) struct Reassembly {
+    runs: Vec<Run>,
+    /// How many pieces all runs hold, which bounds the memory spent beside the octets.
+    pieces: usize,
+    /// An octet of each run that grew lately, the latest first (RFC 2018 section 4).
+    recent: [Option<SeqNumber>; SackBlocks::MAX],
+    /// The sequence number of the FIN, if it came already.
+    fin: Option<SeqNumber>,
+}
+
+#[derive(Debug)]
+struct Run {
+    start: SeqNumber,
+    end: SeqNumber,
+    pieces: VecDeque<Bytes>,
+}
+
+/// What became of octets beyond a hole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Insertion {
+    /// They are kept; `duplicate` is the first part that was there before, if any (RFC 2883).
+    Kept { duplicate: Option<(SeqNumber, SeqNumber)> },
+    /// There are too many pieces; the peer will send them again.
+    Refused,
+}
+
+impl Reassembly {
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Remembers that the stream ends here.
+    pub(super) fn set_fin(&mut self, at: SeqNumber) {
+        self.fin = Some(at);
+    }
+
+    /// Where the stream ends, if that is known.
+    pub(super) fn fin(&self) -> Option<SeqNumber> {
+        self.fin
+    }
+
+    /// Keeps the parts of `payload` that are new, up to `limit` pieces in all.
+    pub(super) fn insert(&mut self, seq: SeqNumber, payload: Bytes, limit: usize) -> Insertion {
+        let (start, end) = (seq, seq + payload.len() as u32);
+        // The runs that this one overlaps or touches: they become one.
+        let first = self.runs.partition_point(|run| run.end.is_before(start));
+        let last = self.runs.partition_point(|run| run.start.is_at_or_before(end));
+        if self.pieces + (last - first) + 1 > limit || first >= MAX_RUNS {
+            return Insertion::Refused;
+        }
+        let duplicate = self.runs[first..last]
+            .iter()
+            .map(|run| (run.start.later(start), run.end.earlier(end)))
+            .find(|(left, right)| left.is_before(*right));
+        if first == last {
+            let pieces = VecDeque::from([unpinned(payload)]);
+            self.runs.insert(first, Run { start, end, pieces });
+            self.pieces += 1;
+            self.runs.truncate(MAX_RUNS);
+        } else {
+            self.join(first, last, seq, payload);
+        }
+        self.note_recent(start);
+        Insertion::Kept { duplicate }
+    }
+
+    /// Makes one run of those from `first` up to `last` and of what `payload` adds to them.
+    fn join(&mut self, first: usize, last: usize, seq: SeqNumber, payload: Bytes) {
+        let end = seq + payload.len() as u32;
+        let part = |left: SeqNumber, right: SeqNumber| {
+            let (from, to) = (left.distance_from(seq), right.distance_from(seq));
+            unpinned(payload.slice(from as usize..to as usize))
+        };
+        let rest: Vec<Run> = self.runs.drain(first + 1..last).collect();
+        let run = &mut self.runs[first];
+        if seq.is_before(run.start) {
+            run.pieces.push_front(part(seq, run.start));
+            self.pieces += 1;
+            run.start = seq;
+        }
+        for mut next in rest {
+            if run.end.is_before(next.start) {
+                run.pieces.push_back(part(run.end, next.start));
+                self.pieces += 1;
+            }
+            run.pieces.append(&mut next.pieces);
+            run.end = next.end;
+        }
+        if run.end.is_before(end) {
+            run.pieces.push_back(part(run.end, end));
+            self.pieces += 1;
+            run.end = end;
+        }
+    }
+
+    /// Takes the run that `nxt` has reached, without what lies before `nxt`; runs wholly before it
+    /// are dropped. Gives its octets to `deliver` and returns where it ends.
+    pub(super) fn take(
+        &mut self,
+        nxt: SeqNumber,
+        mut deliver: impl FnMut(Bytes),
+    ) -> Option<SeqNumber> {
+        let mut reached = None;
+        while self.runs.first().is_some_and(|run| run.start.is_at_or_before(nxt)) {
+            let run = self.runs.remove(0);
+            self.pieces -= run.pieces.len();
+            if run.end.is_after(nxt) {
+                let mut known = nxt.distance_from(run.start) as usize;
+                for mut piece in run.pieces {
+                    let skip = known.min(piece.len());
+                    known -= skip;
+                    bytes::Buf::advance(&mut piece, skip);
+                    if !piece.is_empty() {
+                        deliver(piece);
+                    }
+                }
+                reached = Some(run.end);
+                break;
+            }
+        }
+        if self.runs.is_empty() {
+            self.recent = Default::default();
+            self.runs = Vec::new();
+        }
+        reached
+    }
+
+    /// The blocks to report, the most recently changed first, after `duplicate` if there is one.
+    pub(super) fn sack_blocks(
+        &self,
+        duplicate: Option<(SeqNumber, SeqNumber)>,
+        room: usize,
+    ) -> SackBlocks {
+        let mut blocks = SackBlocks::default();
+        if let Some((left, right)) = duplicate {
+            blocks.push(left, right);
+        }
+        let reported = blocks.as_slice().len();
+        for inside in self.recent.iter().flatten() {
+            if blocks.as_slice().len() >= room {
+                break;
+            }
+            if let Some(run) = self.run_with(*inside) {
+                let block = (run.start, run.end);
+                if !blocks.as_slice()[reported..].contains(&block) {
+                    blocks.push(block.0, block.1);
+                }
+            }
+        }
+        blocks
+    }
+
+    /// How many octets are kept.
+    pub(super) fn len(&self) -> usize {
+        self.runs.iter().map(|run| run.end.distance_from(run.start) as usize).sum()
+    }
+
+    /// Drops everything.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn run_with(&self, seq: SeqNumber) -> Option<&Run> {
+        let index = self.runs.partition_point(|run| run.end.is_at_or_before(seq));
+        self.runs.get(index).filter(|run| run.start.is_at_or_before(seq))
+    }
+
+    /// Puts the run that holds `seq` at the head of the recent ones.
+    fn note_recent(&mut self, seq: SeqNumber) {
+        let Some((start, end)) = self.run_with(seq).map(|run| (run.start, run.end)) else {
+            return;
+        };
+        let same_run = |other: &Option<SeqNumber>| {
+            other.is_none_or(|other| other.is_in_window(start, end.distance_from(start)))
+        };
+        let last = self.recent.len() - 1;
+        let from = self.recent.iter().position(same_run).unwrap_or(last);
+        self.recent[..=from].rotate_right(1);
+        self.recent[0] = Some(seq);
+    }
+}
+
+/// More holes than this are not worth remembering; the rest is sent again.
+const MAX_RUNS: usize = 512;

@@ -1,0 +1,4 @@
+//! Tests of the machine, one file per question.
+
+mod pair;
+mod transfer;

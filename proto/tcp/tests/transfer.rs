@@ -1,0 +1,62 @@
+//! Whole lives of connections between two machines.
+
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::super::{Config, CongestionControl, Event, Reason, State};
+use super::pair::{Pair, Weather, pattern};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn transfer(config: Config, data: [Bytes; 2], weather: Weather, seed: u64) -> Pair {
+    let mut pair = Pair::new(config, data.clone(), weather, seed);
+    pair.run(HOUR);
+    assert_eq!(pair.ends[1].received, data[0], "client to server, seed {seed}");
+    assert_eq!(pair.ends[0].received, data[1], "server to client, seed {seed}");
+    for end in &pair.ends {
+        assert_eq!(end.vector.state(), State::Closed, "seed {seed}");
+        assert_eq!(end.vector.next_deadline(), None);
+        assert_eq!(end.events.iter().filter(|e| **e == Event::Connected).count(), 1);
+        assert_eq!(end.events.iter().filter(|e| **e == Event::PeerClosed).count(), 1);
+    }
+    pair
+}
+
+#[test]
+fn octets_go_both_ways_and_both_sides_close() {
+    let data = [pattern(300_000), pattern(100_000)];
+    let pair = transfer(Config::default(), data, Weather::default(), 1);
+    for end in &pair.ends {
+        assert_eq!(end.vector.info().ended, Some(Reason::Normal));
+        assert_eq!(end.vector.info().counters.resent.total(), 0);
+    }
+}
+
+#[test]
+fn a_mebibyte_survives_a_tenth_of_all_segments_lost() {
+    let weather = Weather { loss: 100, ..Weather::default() };
+    for seed in 1..6 {
+        transfer(Config::default(), [pattern(1 << 20), Bytes::new()], weather, seed);
+    }
+}
+
+#[test]
+fn every_choice_of_options_survives_loss_copies_and_reordering() {
+    let weather = Weather { loss: 20, duplication: 10, reordering: 50 };
+    for bits in 0..16 {
+        let config = Config {
+            sack: bits & 1 == 0,
+            timestamps: bits & 2 == 0,
+            window_scaling: bits & 4 == 0,
+            congestion: if bits & 8 == 0 {
+                CongestionControl::Cubic
+            } else {
+                CongestionControl::Reno
+            },
+            gso_max_size: if bits & 1 == 0 { 1460 } else { 64_000 },
+            ..Config::default()
+        };
+        transfer(config, [pattern(200_000), pattern(150_000)], weather, bits + 1);
+    }
+}
