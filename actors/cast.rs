@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use netmart_bus::{ActorId, Dataspace};
+use netmart_bus::Dataspace;
 use netmart_proto::tcp::IsnGenerator;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -13,7 +13,6 @@ use crate::config::Config;
 use crate::dialer::Dialer;
 use crate::ip::Ip;
 use crate::ledger::{Discards, Ledger};
-use crate::link::{Device, Link, LinkConfig};
 use crate::listener::ListenerMatcher;
 use crate::ports::PortAllocator;
 use crate::udp::Udp;
@@ -26,7 +25,7 @@ pub struct Cast {
 }
 
 impl Cast {
-    /// Spawns every actor of a stack but its links, which [`attach`](Self::attach) adds.
+    /// Spawns every actor of a stack but its [links](crate::link::Link).
     pub fn enter(dataspace: &mut Dataspace, config: &Config) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         let mut key = [0; 16];
@@ -41,14 +40,5 @@ impl Cast {
         dataspace.spawn(ListenerMatcher::spawn(config));
         dataspace.spawn(Dialer::spawn(config, isn));
         Self { discards }
-    }
-
-    /// Adds a link to `device`.
-    pub fn attach<D: Device>(
-        dataspace: &mut Dataspace,
-        config: LinkConfig,
-        device: D,
-    ) -> ActorId {
-        dataspace.spawn(Link::spawn(config, device))
     }
 }

@@ -18,15 +18,14 @@ use netmart_proto::Instant;
 use smallvec::{SmallVec, smallvec};
 
 use crate::address::{Address, Flow, FlowPattern, LocalAddress, RemoteAddress};
-use crate::clock::{instant, time};
 use crate::config::{Config, TcpConfigs};
 use crate::doors::{Doors, Knock};
 use crate::message::{
     Arrivals, Datagram, DatagramsIn, DatagramsOut, Discard, DiscardKey, HalfOpen, IcmpErrorIn,
-    InterfaceAddress, LinkUp, Listening, ListeningPattern, OfListenerPattern, OfProtocol, OnLinkPattern,
-    OutgoingDatagram, OwnAddressPattern, Reoffer, Route, RoutePattern, SegmentsIn, SegmentsOut,
+    Listening, ListeningPattern, OfListenerPattern, OfProtocol, OutgoingDatagram, Reoffer, SegmentsIn,
+    SegmentsOut,
 };
-use crate::route::RouteTable;
+use crate::route::{RouteTable, watch_routes, watches_routes};
 use crate::state_vector::StateVector;
 
 /// Between ip and the state vectors.
@@ -83,7 +82,7 @@ impl Codec {
             segments_in: None,
             datagrams_out: None,
         };
-        Spawn::new("codec", codec)
+        watch_routes(Spawn::new("codec", codec))
             .subscribe::<DatagramsIn>(TCP.exactly())
             .subscribe::<IcmpErrorIn>(TCP.exactly())
             .subscribe::<SegmentsOut>(FlowPattern::any())
@@ -91,9 +90,6 @@ impl Codec {
             .watch_interest::<SegmentsIn>(Role::Subscriber, FlowPattern::any())
             .watch::<Listening>(ListeningPattern::any())
             .watch::<HalfOpen>(OfListenerPattern::any())
-            .watch::<LinkUp>(OnLinkPattern::any())
-            .watch::<InterfaceAddress>(OwnAddressPattern::any())
-            .watch::<Route>(RoutePattern::any())
     }
 
     fn discard(reason: &'static str, ctx: &mut Context<'_, Self>) {
@@ -139,8 +135,8 @@ impl Codec {
             }
         }
         Self::discard("nobody", ctx);
-        let replies = segments.iter().filter_map(tcp::reset_for);
-        let replies: SmallVec<[tcp::Transmit; 1]> = replies.map(tcp::Transmit::once).collect();
+        let once = |segment| tcp::Transmit { segment, gso_size: None, retransmission: None };
+        let replies = segments.iter().filter_map(tcp::reset_for).map(once).collect();
         self.encode(flow, replies, ctx);
     }
 
@@ -172,9 +168,8 @@ impl Codec {
             return Self::discard("no_route_back", ctx);
         };
         let config = self.configs.over(path.capabilities, IpVersion::of(&flow.remote.0.ip));
-        let iss = self.isn.isn(at, flow.local.into(), flow.remote.into());
         let syn = segments.remove(0);
-        let mut vector = StateVector::accept(flow, listener, config, &syn, iss, time(at));
+        let mut vector = StateVector::accept(flow, listener, config, &self.isn, &syn, at);
         if !segments.is_empty() {
             vector = vector.deliver(SegmentsIn { flow, arrivals: Arrivals::Segments(segments), at });
         }
@@ -343,4 +338,4 @@ impl Watcher<HalfOpen> for Codec {
     }
 }
 
-crate::route::watches_routes!(Codec, routes);
+watches_routes!(Codec, routes);

@@ -86,21 +86,21 @@ impl TcpConfigs {
     }
 
     fn make(&self, capabilities: LinkCapabilities, version: IpVersion) -> tcp::Config {
-        let ip_header = match version {
-            IpVersion::V4 => 20,
-            IpVersion::V6 => 40,
+        let (headers, default_peer_mss) = match version {
+            IpVersion::V4 => (IPV4_HEADERS, 536),
+            IpVersion::V6 => (IPV6_HEADERS, 1220),
         };
-        let mss = capabilities.mtu.saturating_sub(ip_header + TCP_HEADER).max(SMALLEST_MSS);
-        let mut config = self.base.clone();
-        config.version = version;
-        config.mss = mss;
-        config.gso_max_size = (capabilities.gso_max as usize).max(usize::from(mss));
-        config
+        let mss = capabilities.mtu.saturating_sub(headers).max(SMALLEST_MSS);
+        let gso_max_size = (capabilities.gso_max as usize).max(usize::from(mss));
+        tcp::Config { mss, default_peer_mss, gso_max_size, ..self.base.clone() }
     }
 }
 
-/// Octets of a TCP header without options.
-const TCP_HEADER: u16 = 20;
+/// Octets of an IPv4 and a TCP header without options.
+const IPV4_HEADERS: u16 = 40;
+
+/// Octets of an IPv6 and a TCP header.
+const IPV6_HEADERS: u16 = 60;
 
 /// An MTU of 68 octets is the least that IPv4 allows (RFC 791): 28 octets are left for the payload.
 const SMALLEST_MSS: u16 = 28;

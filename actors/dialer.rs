@@ -9,15 +9,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use netmart_bus::{
-    Action, Actor, Change, Context, Delivery, DemandMatcher, Handle, Handler, Interest, Policy, Restart,
-    Role, Spawn, Watcher,
+    Action, Actor, Change, Context, Delivery, Demand, DemandMatcher, DemandPolicy, Ended, Handle, Handler,
+    Interest, Restart, Role, Spawn, Watcher,
 };
 use netmart_proto::tcp::IsnGenerator;
 use netmart_proto::wire::{IpVersion, Protocol};
 
-use crate::address::{Address, Direction, Flow, FlowPattern, HandleId, Local, LocalAddress, RemoteAddress};
-use crate::clock::instant;
+use crate::address::{Address, Flow, FlowPattern, HandleId, Local, LocalAddress, RemoteAddress};
 use crate::config::{Config, TcpConfigs};
+use crate::channel::{feed_demand, is_users};
 use crate::message::{
     Channel, ChannelPattern, ConnectionKey, ForAsker, PortReply, PortRequest, PortsOf, Refusal, Refused,
     SegmentsIn,
@@ -62,7 +62,7 @@ impl Dialer {
             configs: TcpConfigs::new(config.tcp.clone()),
             isn,
             routes: RouteTable::default(),
-            matcher: DemandMatcher::new(Policy { start_limit: START_LIMIT, restart: Restart::Never }),
+            matcher: DemandMatcher::new(DemandPolicy { start_limit: START_LIMIT, restart: Restart::Never }),
             asked: VecDeque::new(),
             refused: BTreeMap::new(),
             connections: 0,
@@ -77,9 +77,12 @@ impl Dialer {
         while let Some(action) = self.matcher.poll(ctx.now()) {
             match action {
                 Action::Start(wish) => self.start(wish, ctx),
+                // The relay sees its user leave, and ends by itself.
                 Action::Stop(wish) => {
                     self.refused.remove(&wish);
+                    self.matcher.task_ended(wish, Ended::Well, ctx.now());
                 }
+                Action::GaveUp(_) | Action::WildcardDemand => {}
             }
         }
     }
@@ -110,34 +113,28 @@ impl Dialer {
         let connection = ConnectionKey { local: Local::Handle(wish.handle), remote: wish.remote };
         tracing::debug!(remote = %wish.remote, %reason, "cannot dial");
         self.refused.insert(wish, ctx.assert(Refused { connection, reason }));
-        self.matcher.supply_appeared(wish);
+        self.matcher.supply_appeared(wish, ctx.now());
     }
 
     fn dial(&mut self, wish: Wish, path: Path, port: u16, ctx: &mut Context<'_, Self>) {
         let local = LocalAddress(Address::new(path.source, port));
         let flow = Flow { local, remote: wish.remote };
         let config = self.configs.over(path.capabilities, IpVersion::of(&wish.remote.0.ip));
-        let iss = self.isn.isn(instant(ctx.now()), local.into(), wish.remote.into());
-        let vector = StateVector::connect(flow, config, iss, ctx.now());
+        let vector = StateVector::connect(flow, config, &self.isn, ctx.now());
         // The relay first: the state vector must never see itself without one.
         ctx.spawn(Relay::spawn(flow, Local::Handle(wish.handle), self.relay_patience));
         ctx.spawn(vector);
-        self.matcher.supply_appeared(wish);
+        self.matcher.supply_appeared(wish, ctx.now());
     }
 }
 
 /// What an interest in a channel wants of the dialer.
-fn wish_of(interest: &Interest<Channel>) -> Option<Wish> {
-    let users_side = match interest.role {
-        Role::Subscriber => Direction::Inbound,
-        Role::Provider => Direction::Outbound,
-    };
-    match (interest.pattern.local, interest.pattern.remote, interest.pattern.direction) {
-        (Some(Local::Handle(handle)), Some(remote), direction)
-            if direction.is_none_or(|direction| direction == users_side) =>
-        {
-            Some(Wish { handle, remote })
-        }
+fn wish_of(interest: &Interest<Channel>) -> Option<Demand<Wish>> {
+    match (interest.pattern.local, interest.pattern.remote) {
+        _ if !is_users(interest) => None,
+        (Some(Local::Handle(handle)), Some(remote)) => Some(Demand::Exact(Wish { handle, remote })),
+        // A remote end without a handle, or a handle without a remote end, names nothing to dial.
+        (Some(Local::Handle(_)), None) | (None, Some(_)) => Some(Demand::Wildcard),
         _ => None,
     }
 }
@@ -153,7 +150,7 @@ impl Handler<PortReply> for Dialer {
         let Some((wish, path)) = self.asked.pop_front() else { return };
         match reply.result {
             // Nobody wants it any more: the port lapses.
-            _ if !self.matcher.is_demanded(&wish) => {}
+            _ if !self.matcher.has_task(&wish) => {}
             Ok(port) => self.dial(wish, path, port, ctx),
             Err(error) => self.refuse(wish, error.into(), ctx),
         }
@@ -163,17 +160,7 @@ impl Handler<PortReply> for Dialer {
 
 impl Watcher<Interest<Channel>> for Dialer {
     fn changed(&mut self, change: Change<Interest<Channel>>, ctx: &mut Context<'_, Self>) {
-        match change {
-            Change::Snapshot(interests) => {
-                interests.iter().filter_map(wish_of).for_each(|wish| self.matcher.demand_appeared(wish));
-            }
-            Change::Appeared(interest) => {
-                wish_of(&interest).into_iter().for_each(|wish| self.matcher.demand_appeared(wish));
-            }
-            Change::Gone(interest) => {
-                wish_of(&interest).into_iter().for_each(|wish| self.matcher.demand_gone(wish));
-            }
-        }
+        feed_demand(&mut self.matcher, change, wish_of);
         self.act(ctx);
     }
 }

@@ -20,6 +20,7 @@
 
 pub mod address;
 pub mod cast;
+mod channel;
 pub mod clock;
 pub mod codec;
 pub mod config;

@@ -7,15 +7,17 @@
 
 mod task;
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use netmart_bus::{
-    Action, Actor, ActorId, Change, Context, DemandMatcher, Down, DownPattern, Handle, Interest, Policy,
-    Restart, Role, Spawn, Timer, TimerToken, Watcher,
+    Action, Actor, ActorId, Change, Context, DemandMatcher, DemandPolicy, Down, DownPattern, Ended, Handle,
+    Interest, Restart, Role, Spawn, Timer, TimerToken, Watcher,
 };
 
-use self::task::{Limits, ListenerTask, wanted};
+use self::task::{Limits, ListenerTask, wish_of};
 use crate::address::Listener;
+use crate::channel::feed_demand;
 use crate::config::Config;
 use crate::message::{
     Channel, ChannelPattern, ListenError, ListenFailed, ListenerKey, ListenerPattern, Listening,
@@ -34,6 +36,10 @@ pub struct ListenerMatcher {
     restart: Option<Timer>,
 }
 
+/// A listener that crashes is started again at once the first time, later ones less and less eagerly.
+const RESTARTS: Restart =
+    Restart::BackOff { first: Duration::from_millis(1), most: Duration::from_secs(10), tries: 20 };
+
 const RESTART: TimerToken = TimerToken(0);
 
 /// The most listeners that wait for their port; further ones queue.
@@ -45,7 +51,7 @@ impl ListenerMatcher {
         let matcher = Self {
             limits: Limits { backlog: config.backlog, relay_patience: config.relay_patience },
             max_listeners: config.max_listeners,
-            matcher: DemandMatcher::new(Policy { start_limit: START_LIMIT, restart: Restart::default() }),
+            matcher: DemandMatcher::new(DemandPolicy { start_limit: START_LIMIT, restart: RESTARTS }),
             tasks: BTreeMap::new(),
             refused: BTreeMap::new(),
             restart: None,
@@ -56,6 +62,23 @@ impl ListenerMatcher {
             .watch::<Down>(DownPattern::any())
             .watch_interest::<Channel>(Role::Subscriber, ChannelPattern::any())
             .watch_interest::<Channel>(Role::Provider, ChannelPattern::any())
+    }
+
+    fn supplied<F>(
+        &mut self,
+        change: Change<F>,
+        listener_of: impl Fn(&F) -> Listener,
+        ctx: &mut Context<'_, Self>,
+    ) {
+        let now = ctx.now();
+        match change {
+            Change::Snapshot(facts) => {
+                facts.iter().for_each(|fact| self.matcher.supply_appeared(listener_of(fact), now));
+            }
+            Change::Appeared(fact) => self.matcher.supply_appeared(listener_of(&fact), now),
+            Change::Gone(fact) => self.matcher.supply_gone(listener_of(&fact)),
+        }
+        self.act(ctx);
     }
 
     fn act(&mut self, ctx: &mut Context<'_, Self>) {
@@ -70,15 +93,20 @@ impl ListenerMatcher {
                     let reason = ListenError::TooMany;
                     self.refused.insert(listener, ctx.assert(ListenFailed { of, reason }));
                 }
-                // The task watches its own demand and ends with it.
+                // The task watches its own demand and ends with it, before anything started now.
                 Action::Stop(listener) => {
                     self.refused.remove(&listener);
                     self.tasks.retain(|_, served| *served != listener);
+                    self.matcher.task_ended(listener, Ended::Well, ctx.now());
                 }
+                Action::GaveUp(listener) => tracing::warn!(%listener, "crashes again and again"),
+                Action::WildcardDemand => tracing::debug!("an interest in every listener starts none"),
             }
         }
-        self.restart =
-            self.matcher.next_deadline().map(|deadline| ctx.set_timer(deadline, RESTART));
+        match self.matcher.next_deadline() {
+            Some(deadline) => ctx.reset_timer(&mut self.restart, deadline, RESTART),
+            None => self.restart = None,
+        }
     }
 }
 
@@ -90,31 +118,21 @@ impl Actor for ListenerMatcher {
 
 impl Watcher<Interest<Channel>> for ListenerMatcher {
     fn changed(&mut self, change: Change<Interest<Channel>>, ctx: &mut Context<'_, Self>) {
-        match change {
-            Change::Snapshot(interests) => {
-                interests.iter().filter_map(wanted).for_each(|wish| self.matcher.demand_appeared(wish));
-            }
-            Change::Appeared(interest) => {
-                wanted(&interest).into_iter().for_each(|wish| self.matcher.demand_appeared(wish));
-            }
-            Change::Gone(interest) => {
-                wanted(&interest).into_iter().for_each(|wish| self.matcher.demand_gone(wish));
-            }
-        }
+        feed_demand(&mut self.matcher, change, wish_of);
         self.act(ctx);
     }
 }
 
 impl Watcher<Listening> for ListenerMatcher {
     fn changed(&mut self, change: Change<Listening>, ctx: &mut Context<'_, Self>) {
-        self.supplied(change.map(|fact| fact.at.listener), ctx);
+        self.supplied(change, |fact| fact.at.listener, ctx);
     }
 }
 
 /// That nobody can listen is an answer to the wish as well: no other listener is started for it.
 impl Watcher<ListenFailed> for ListenerMatcher {
     fn changed(&mut self, change: Change<ListenFailed>, ctx: &mut Context<'_, Self>) {
-        self.supplied(change.map(|fact| fact.of.listener), ctx);
+        self.supplied(change, |fact| fact.of.listener, ctx);
     }
 }
 

@@ -70,6 +70,15 @@ pub struct Arrival {
 
 topic!(Arrival, "arrival", on: OnLink, |this, out| write!(out, "{} packets", this.packets.len()));
 
+/// A device that was full takes packets again, said by the world to the link actor.
+#[derive(Clone, Debug)]
+pub struct DeviceReady {
+    /// The link whose device it is.
+    pub on: OnLink,
+}
+
+topic!(DeviceReady, "device-ready", on: OnLink, |_this, _out| Ok(()));
+
 /// Packets on their way up: link to ip.
 #[derive(Clone, Debug)]
 pub struct PacketsIn {
@@ -174,7 +183,8 @@ key! {
 /// A datagram, its IP header read.
 #[derive(Clone, Debug)]
 pub struct Datagram {
-    /// What its header says; the destination is one of our addresses.
+    /// What its header says. The destination is one of our addresses; of UDP it may also be one that
+    /// all hosts of a network share.
     pub header: IpHeader,
     /// From the transport header on.
     pub transport: Packet,
@@ -231,6 +241,20 @@ pub struct IcmpErrorIn {
 }
 
 topic!(IcmpErrorIn, "icmp-error-in", of: OfProtocol, |this, out| write!(out, "{:?} about {}", this.kind, this.remote));
+
+/// A datagram that nobody wants, whose sender shall be told so: udp to ip, which tells it unless the
+/// rules for ICMP errors forbid it.
+#[derive(Clone, Debug)]
+pub struct IcmpReport {
+    /// The protocol of the datagram.
+    pub of: OfProtocol,
+    /// What is wrong with it.
+    pub kind: IcmpErrorKind,
+    /// The datagram.
+    pub datagram: Datagram,
+}
+
+topic!(IcmpReport, "icmp-report", of: OfProtocol, |this, out| write!(out, "{:?} to {}", this.kind, this.datagram.header.src));
 
 /// Whether an echo asks or answers (ICMP types 8 and 0, ICMPv6 128 and 129).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

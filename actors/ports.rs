@@ -21,7 +21,7 @@ use crate::message::{
 pub struct PortAllocator {
     range: RangeInclusive<u16>,
     rng: ChaCha8Rng,
-    held: BTreeMap<PortKey, Vec<Claim>>,
+    held: BTreeMap<(Protocol, u16), Vec<Claim>>,
     /// Ports handed out whose holders have not stated so yet, oldest first.
     reserved: VecDeque<Reservation>,
 }
@@ -71,7 +71,7 @@ impl PortAllocator {
     }
 
     fn is_free(&self, port: PortKey, claim: &Claim) -> bool {
-        let held = self.held.get(&port).into_iter().flatten();
+        let held = self.held.get(&(port.protocol, port.port)).into_iter().flatten();
         let reserved = self.reserved.iter().filter(|kept| kept.port == port).map(|kept| &kept.claim);
         !held.chain(reserved).any(|other| other.conflicts(claim))
     }
@@ -108,7 +108,7 @@ impl PortAllocator {
 
     fn taken(&mut self, fact: &PortInUse) {
         let claim = Claim { ip: fact.ip, remote: fact.remote };
-        self.held.entry(fact.port).or_default().push(claim);
+        self.held.entry((fact.port.protocol, fact.port.port)).or_default().push(claim);
         let reserved = self.reserved.iter().position(|kept| kept.port == fact.port && kept.claim == claim);
         if let Some(index) = reserved {
             self.reserved.remove(index);
@@ -117,12 +117,13 @@ impl PortAllocator {
 
     fn released(&mut self, fact: &PortInUse) {
         let claim = Claim { ip: fact.ip, remote: fact.remote };
-        if let Some(claims) = self.held.get_mut(&fact.port) {
+        let key = (fact.port.protocol, fact.port.port);
+        if let Some(claims) = self.held.get_mut(&key) {
             if let Some(index) = claims.iter().position(|held| *held == claim) {
                 claims.swap_remove(index);
             }
             if claims.is_empty() {
-                self.held.remove(&fact.port);
+                self.held.remove(&key);
             }
         }
     }

@@ -1,15 +1,15 @@
 //! The relay: bridges the user-level channel of a connection to its kernel-level one.
 
+use core::time::Duration;
+
 use netmart_bus::{
     Actor, Change, Context, Delivery, Handle, Handler, Interest, Publisher, Role, Spawn, Timer,
     TimerToken,    Watcher,
 };
-use netmart_proto::tcp::CloseReason;
-use core::time::Duration;
 
 use crate::address::{Direction, Flow, Local};
 use crate::message::{
-    Body, Channel, ChannelKey, Closed, Connected, ConnectionKey, PeerClosed, Refusal, Refused,
+    Body, Channel, ChannelKey, CloseReason, Closed, Connected, ConnectionKey, PeerClosed, Refusal, Refused,
 };
 
 /// Copies between `(user end, remote)` and `(local address, remote)`; ends when either side leaves.

@@ -14,7 +14,7 @@ use netmart_proto::wire::IpVersion;
 
 use self::source::{Candidate, Scope, bits, choose};
 use crate::message::{
-    InterfaceAddress, InterfaceAddressPattern, LinkCapabilities, LinkId, LinkUp, OnLinkPattern,
+    InterfaceAddress, LinkCapabilities, LinkId, LinkUp, OnLinkPattern,
     OwnAddressPattern, Route, RoutePattern,
 };
 

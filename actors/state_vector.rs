@@ -7,9 +7,10 @@ use netmart_bus::{
     Actor, Change, Context, Delivery, Handle, Handler, Interest, Publisher, Role, Spawn, Time, Timer,
     TimerToken, Watcher,
 };
+use netmart_proto::tcp::IsnGenerator;
 use netmart_proto::{Instant, tcp};
 use netmart_proto::wire::Protocol;
-use netmart_proto::wire::tcp::{Segment, SeqNumber};
+use netmart_proto::wire::tcp::Segment;
 use smallvec::{SmallVec, smallvec};
 
 use crate::address::{Direction, Flow, Listener, Local};
@@ -30,7 +31,7 @@ pub struct StateVector {
     /// What holds as long as the connection is in its present phase.
     standing: Option<Handle>,
     listener: Option<Listener>,
-    timer: Option<(Timer, Time)>,
+    timer: Option<Timer>,
     relay: Presence,
     /// Octets that the relay may still send.
     credit: usize,
@@ -51,13 +52,11 @@ const WAKE: TimerToken = TimerToken(0);
 
 impl StateVector {
     /// An active opener, for the dialer. Its SYN leaves as soon as it starts.
-    pub fn connect(
-        flow: Flow,
-        config: Rc<tcp::Config>,
-        iss: SeqNumber,
-        now: Time,
-    ) -> Spawn<Self> {
-        let machine = tcp::StateVector::connect(config, iss, instant(now));
+    pub fn connect(flow: Flow, config: Rc<tcp::Config>, isn: &IsnGenerator, now: Time) -> Spawn<Self> {
+        let (local, remote) = (flow.local.into(), flow.remote.into());
+        let iss = isn.isn(instant(now), local, remote);
+        let mut machine = tcp::StateVector::connect(config, iss, instant(now));
+        machine.set_timestamp_offset(isn.timestamp_offset(local, remote));
         let port = PortKey { protocol: Protocol::TCP, port: flow.local.0.port };
         Self::new(flow, machine, None)
             .spawn()
@@ -69,11 +68,14 @@ impl StateVector {
         flow: Flow,
         listener: Listener,
         config: Rc<tcp::Config>,
+        isn: &IsnGenerator,
         syn: &Segment,
-        iss: SeqNumber,
-        at: Time,
+        at: Instant,
     ) -> Spawn<Self> {
-        let machine = tcp::StateVector::accept(config, syn, iss, instant(at));
+        let (local, remote) = (flow.local.into(), flow.remote.into());
+        let iss = isn.isn(at, local, remote);
+        let mut machine = tcp::StateVector::accept(config, syn, iss, at);
+        machine.set_timestamp_offset(isn.timestamp_offset(local, remote));
         Self::new(flow, machine, Some(listener)).spawn()
     }
 
@@ -191,15 +193,10 @@ impl StateVector {
         }
     }
 
-    /// A timer that fires too early costs less than one set anew for each segment.
     fn rearm(&mut self, ctx: &mut Context<'_, Self>) {
-        match (self.machine.next_deadline(), &self.timer) {
-            (None, _) => self.timer = None,
-            (Some((deadline, _)), Some((_, armed))) if *armed <= time(deadline) => {}
-            (Some((deadline, _)), _) => {
-                let at = time(deadline);
-                self.timer = Some((ctx.set_timer(at, WAKE), at));
-            }
+        match self.machine.next_deadline() {
+            Some((deadline, _)) => ctx.reset_timer(&mut self.timer, time(deadline), WAKE),
+            None => self.timer = None,
         }
     }
 
@@ -237,7 +234,6 @@ impl Actor for StateVector {
     }
 
     fn timeout(&mut self, _token: TimerToken, ctx: &mut Context<'_, Self>) {
-        self.timer = None;
         self.machine.handle_deadline(instant(ctx.now()));
         self.drain(ctx);
     }

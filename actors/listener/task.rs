@@ -4,11 +4,12 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 
 use netmart_bus::{
-    Actor, Change, Context, Delivery, Handle, Handler, Interest, Role, Spawn, Watcher,
+    Actor, Change, Context, Delivery, Demand, Handle, Handler, Interest, Role, Spawn, Watcher,
 };
 use netmart_proto::wire::Protocol;
 
-use crate::address::{Direction, Flow, Listener, Local, RemoteAddress};
+use crate::address::{Flow, Listener, Local, RemoteAddress};
+use crate::channel::is_users;
 use crate::message::{
     Backlog, Channel, ChannelPattern, Established, ForAsker, InterfaceAddress, ListenError,
     ListenFailed, ListenerKey, Listening, ListeningKey, OfListenerPattern, OwnAddressPattern, PortInUse,
@@ -16,26 +17,28 @@ use crate::message::{
 };
 use crate::relay::Relay;
 
-/// The listener that an interest asks for: its local end is a listener and its remote end anybody.
-pub(crate) fn wanted(interest: &Interest<Channel>) -> Option<Listener> {
+/// The listener that an interest asks for: a user's end of a listener's channel, with anybody.
+pub(super) fn wish_of(interest: &Interest<Channel>) -> Option<Demand<Listener>> {
     match (interest.pattern.local, interest.pattern.remote) {
-        (Some(Local::Listener(listener)), None) => Some(listener),
+        _ if !is_users(interest) => None,
+        (Some(Local::Listener(listener)), None) => Some(Demand::Exact(listener)),
+        (None, None) => Some(Demand::Wildcard),
         _ => None,
     }
 }
 
 /// What a listener may hold.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(super) struct Limits {
     /// Connections that are established and that nobody has claimed.
-    pub(crate) backlog: usize,
+    pub(super) backlog: usize,
     /// How long a relay waits for an end.
-    pub(crate) relay_patience: Duration,
+    pub(super) relay_patience: Duration,
 }
 
 /// One listener: a port, and a relay for each connection to it.
 #[derive(Debug)]
-pub(crate) struct ListenerTask {
+pub(super) struct ListenerTask {
     listener: Listener,
     limits: Limits,
     port: Option<u16>,
@@ -54,7 +57,7 @@ pub(crate) struct ListenerTask {
 }
 
 impl ListenerTask {
-    pub(crate) fn spawn(listener: Listener, limits: Limits) -> Spawn<Self> {
+    pub(super) fn spawn(listener: Listener, limits: Limits) -> Spawn<Self> {
         let task = Self {
             listener,
             limits,
@@ -127,64 +130,38 @@ impl ListenerTask {
         self.tell_backlog(ctx);
     }
 
-    fn wish_appeared(&mut self, interest: &Interest<Channel>) {
-        self.wishes += u32::from(wanted(interest) == Some(self.listener));
-    }
-
-    fn wish_gone(&mut self, interest: &Interest<Channel>, ctx: &mut Context<'_, Self>) {
-        if wanted(interest) == Some(self.listener) {
-            self.wishes -= 1;
-            if self.wishes == 0 {
-                ctx.stop();
-            }
-        }
-    }
-
     fn interest_appeared(&mut self, interest: &Interest<Channel>, ctx: &mut Context<'_, Self>) {
-        match side(interest) {
-            Side::Relay => {}
-            Side::Provider => self.wish_appeared(interest),
-            Side::Subscriber => {
-                self.wish_appeared(interest);
-                self.claimed(interest, ctx);
-            }
+        self.wishes += u32::from(self.is_wish(interest));
+        if interest.role == Role::Subscriber && is_users(interest) {
+            self.claimed(interest, ctx);
         }
     }
 
     fn interest_gone(&mut self, interest: &Interest<Channel>, ctx: &mut Context<'_, Self>) {
-        match side(interest) {
-            Side::Relay => {}
-            Side::Provider => self.wish_gone(interest, ctx),
-            Side::Subscriber => {
-                self.takers -= u32::from(interest.pattern.remote.is_none());
-                self.wish_gone(interest, ctx);
-            }
+        if interest.role == Role::Subscriber && is_users(interest) {
+            self.takers -= u32::from(interest.pattern.remote.is_none());
+        }
+        self.wishes -= u32::from(self.is_wish(interest));
+        if self.wishes == 0 {
+            ctx.stop();
         }
     }
-}
 
-/// Who holds an interest in a channel of a listener.
-enum Side {
-    /// The relay provides what comes in and subscribes to what goes out.
-    Relay,
-    /// A user who provides what goes out.
-    Provider,
-    /// A user who subscribes to what comes in.
-    Subscriber,
-}
+    fn is_wish(&self, interest: &Interest<Channel>) -> bool {
+        wish_of(interest) == Some(Demand::Exact(self.listener))
+    }
 
-fn side(interest: &Interest<Channel>) -> Side {
-    match (interest.role, interest.pattern.direction) {
-        (Role::Provider, Some(Direction::Inbound)) | (Role::Subscriber, Some(Direction::Outbound)) => {
-            Side::Relay
+    /// A relay that is there already: that of a connection whose listener crashed.
+    fn inherit(&mut self, interest: &Interest<Channel>) {
+        if interest.role == Role::Provider && !is_users(interest) {
+            self.inherited.extend(interest.pattern.remote);
         }
-        (Role::Provider, _) => Side::Provider,
-        (Role::Subscriber, _) => Side::Subscriber,
     }
 }
 
 impl Actor for ListenerTask {
     fn started(&mut self, ctx: &mut Context<'_, Self>) {
+        ctx.subscribe::<PortReply>(ForAsker { asker: ctx.id() }.exactly()).keep();
         if self.listener.ip.is_none() {
             self.ask_for_port(ctx);
         }
@@ -212,9 +189,7 @@ impl Watcher<Interest<Channel>> for ListenerTask {
         match change {
             Change::Snapshot(interests) => {
                 for interest in &interests {
-                    if matches!((side(interest), interest.role), (Side::Relay, Role::Provider)) {
-                        self.inherited.extend(interest.pattern.remote);
-                    }
+                    self.inherit(interest);
                     self.interest_appeared(interest, ctx);
                 }
             }

@@ -1,0 +1,35 @@
+//! What several actors ask of the interests in a channel.
+
+use netmart_bus::{Change, Demand, DemandMatcher, Interest, Role};
+
+use crate::address::Direction;
+use crate::message::Channel;
+
+/// Whether an interest is that of a channel's user: who subscribes to what comes in, or provides what
+/// goes out. The other sides are the stack's own.
+pub(crate) fn is_users(interest: &Interest<Channel>) -> bool {
+    let users = match interest.role {
+        Role::Subscriber => Direction::Inbound,
+        Role::Provider => Direction::Outbound,
+    };
+    interest.pattern.direction.is_none_or(|direction| direction == users)
+}
+
+/// Tells a matcher what `change` means for the demand that `wish_of` reads from interests.
+pub(crate) fn feed_demand<K: Ord + Clone>(
+    matcher: &mut DemandMatcher<K>,
+    change: Change<Interest<Channel>>,
+    wish_of: impl Fn(&Interest<Channel>) -> Option<Demand<K>>,
+) {
+    match change {
+        Change::Snapshot(interests) => {
+            interests.iter().filter_map(wish_of).for_each(|wish| matcher.demand_appeared(wish));
+        }
+        Change::Appeared(interest) => {
+            wish_of(&interest).into_iter().for_each(|wish| matcher.demand_appeared(wish));
+        }
+        Change::Gone(interest) => {
+            wish_of(&interest).into_iter().for_each(|wish| matcher.demand_gone(wish));
+        }
+    }
+}
