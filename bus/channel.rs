@@ -7,12 +7,14 @@ use std::rc::Rc;
 
 use crate::actor::{Delivery, Notice, Receive};
 use crate::id::{ActorId, EventId};
+use crate::key::Pattern;
 use crate::lease::Hold;
 use crate::news::{News, Watch};
 use crate::routing::{Entry, Router};
 use crate::space::{AnyChannel, Envelope, Op, Space};
 use crate::topic::{Change, Interest, PatternOf, Role, Topic};
-use crate::trace::{Detail, Kind, Line, PatternLine};
+use crate::trace::{Kind, Line, PatternLine};
+use crate::unmatched::{Unmatched, UnmatchedLine};
 
 /// A subscriber or observer, as it hangs on its pattern.
 pub(crate) struct Subscriber<T: Topic> {
@@ -122,7 +124,7 @@ impl<T: Topic> Channel<T> {
         let sender = envelope.actor;
         match single {
             Some((_, node)) if !several && node.entries[0].target.is_live() => {
-                self.trace(space, Kind::Send, envelope, 1, &message);
+                self.trace(space, sent(envelope), envelope, 1, &message);
                 space.tally.delivered.add(1);
                 let mut message = Some(message);
                 let delivery = Delivery { message: &mut message, last: true, sender };
@@ -139,7 +141,16 @@ impl<T: Topic> Channel<T> {
     #[cold]
     fn unmatched(&self, space: &Space, envelope: Envelope, message: &T) {
         space.tally.unmatched.add(1);
-        self.trace(space, Kind::Unmatched, envelope, 0, message);
+        if space.is_tracing() {
+            let why = {
+                let interests = self.interests.borrow();
+                let nearest = interests.nearest(message.key());
+                Unmatched::new::<T>(envelope.id, message.key(), nearest)
+            };
+            let line = UnmatchedLine { message, why: &why };
+            space.record(Kind::Unmatched, envelope, self.index, 0, &line);
+            space.explain(why);
+        }
     }
 
     fn fan_out(&self, space: &Space, envelope: Envelope, message: T) {
@@ -162,7 +173,7 @@ impl<T: Topic> Channel<T> {
         if count == 0 {
             return self.unmatched(space, envelope, &message);
         }
-        self.trace(space, Kind::Send, envelope, count, &message);
+        self.trace(space, sent(envelope), envelope, count, &message);
         {
             let mut flight = self.flight.borrow_mut();
             (flight.message, flight.sender, flight.id) =
@@ -195,16 +206,14 @@ impl<T: Topic> Channel<T> {
 
     fn trace(&self, space: &Space, kind: Kind, envelope: Envelope, to: usize, message: &T) {
         if space.is_tracing() {
-            let Envelope { id, cause, actor, .. } = envelope;
-            space.record(kind, id, cause, actor, self.index, to, &Line(message));
+            space.record(kind, envelope, self.index, to, &Line(message));
         }
     }
 
     fn trace_pattern(&self, space: &Space, kind: Kind, envelope: Envelope, pattern: &PatternOf<T>) {
         if space.is_tracing() {
-            let Envelope { id, cause, actor, .. } = envelope;
             let line = PatternLine { topic: T::NAME, pattern };
-            space.record(kind, id, cause, actor, self.index, 0, &line as &dyn Detail);
+            space.record(kind, envelope, self.index, 0, &line);
         }
     }
 
@@ -224,6 +233,7 @@ impl<T: Topic> Channel<T> {
     }
 
     fn tell(&self, space: &Space, envelope: Envelope, kind: Kind, interest: Interest<T>) {
+        self.watches.borrow_mut().prepare(interest.pattern.mask());
         let watches = self.watches.borrow();
         let role = Some(interest.role);
         let count = self.news.gather(|found| {
@@ -234,7 +244,8 @@ impl<T: Topic> Channel<T> {
         let id = space.next_event();
         if space.is_tracing() {
             let line = PatternLine { topic: T::NAME, pattern: &interest.pattern };
-            space.record(kind, id, envelope.id, envelope.actor, self.index, count, &line);
+            let news = Envelope { id, cause: envelope.id, ..envelope };
+            space.record(kind, news, self.index, count, &line);
         }
         drop(watches);
         if count > 0 {
@@ -270,6 +281,7 @@ impl<T: Topic> Channel<T> {
             }
             Command::Watch { role, pattern, target, lease } => {
                 self.trace_pattern(space, Kind::Watch, envelope, &pattern);
+                self.interests.borrow_mut().prepare(pattern.mask());
                 let snapshot = self.interests(role, &pattern);
                 let node = {
                     let mut watches = self.watches.borrow_mut();
@@ -283,7 +295,10 @@ impl<T: Topic> Channel<T> {
                 self.news.deliver(space, self.index, envelope.id, Change::Snapshot(snapshot));
             }
             Command::First { message, target } => {
-                self.trace(space, Kind::Send, envelope, 1, &message);
+                if !target.is_live() {
+                    return self.unmatched(space, envelope, &message);
+                }
+                self.trace(space, sent(envelope), envelope, 1, &message);
                 space.tally.delivered.add(1);
                 let mut message = Some(message);
                 let sender = envelope.actor;
@@ -292,6 +307,11 @@ impl<T: Topic> Channel<T> {
             }
         }
     }
+}
+
+/// How a message that found somebody is told.
+fn sent(envelope: Envelope) -> Kind {
+    if envelope.actor == ActorId::HOST { Kind::Inject } else { Kind::Send }
 }
 
 /// A lease of a watch keeps the role in the top bit of the node.

@@ -104,7 +104,7 @@ impl<A: Actor> Context<'_, A> {
         A: Handler<T>,
     {
         let channel = self.space.messages::<T>();
-        let (handle, lease) = self.lease(channel.index);
+        let (handle, lease) = self.lease(channel.index, T::NAME);
         let target = self.cell.rc();
         channel.commands.borrow_mut().push_back(Command::Receive { pattern, target, hold, lease });
         self.space.push(Op::Command, channel.index);
@@ -114,7 +114,7 @@ impl<A: Actor> Context<'_, A> {
     /// Lets others know that messages that match `pattern` can be had from this actor.
     pub fn provide<T: Topic>(&mut self, pattern: PatternOf<T>) -> Handle {
         let channel = self.space.messages::<T>();
-        let (handle, lease) = self.lease(channel.index);
+        let (handle, lease) = self.lease(channel.index, T::NAME);
         channel.commands.borrow_mut().push_back(Command::Provide { pattern, lease });
         self.space.push(Op::Command, channel.index);
         handle
@@ -127,7 +127,7 @@ impl<A: Actor> Context<'_, A> {
         A: Watcher<F>,
     {
         let channel = self.space.facts::<F>();
-        let (handle, lease) = self.lease(channel.index);
+        let (handle, lease) = self.lease(channel.index, F::NAME);
         let target = self.cell.rc();
         channel.commands.borrow_mut().push_back(FactCommand::Watch { pattern, target, lease });
         self.space.push(Op::Command, channel.index);
@@ -141,7 +141,7 @@ impl<A: Actor> Context<'_, A> {
         A: Watcher<Interest<T>>,
     {
         let channel = self.space.messages::<T>();
-        let (handle, lease) = self.lease(channel.index);
+        let (handle, lease) = self.lease(channel.index, T::NAME);
         let target = self.cell.rc();
         channel.commands.borrow_mut().push_back(Command::Watch { role, pattern, target, lease });
         self.space.push(Op::Command, channel.index);
@@ -151,19 +151,21 @@ impl<A: Actor> Context<'_, A> {
     /// States `fact`, until the handle is dropped or the actor ends.
     pub fn assert<F: Fact>(&mut self, fact: F) -> Handle {
         let channel = self.space.facts::<F>();
-        let (handle, lease) = self.lease(channel.index);
+        let (handle, lease) = self.lease(channel.index, F::NAME);
         channel.commands.borrow_mut().push_back(FactCommand::Assert { fact, lease });
         self.space.push(Op::Command, channel.index);
         handle
     }
 
-    fn lease(&self, channel: u16) -> (Handle, u32) {
+    fn lease(&self, channel: u16, topic: &'static str) -> (Handle, u32) {
+        self.space.ensure_room(topic);
         let lease = self.space.leases.borrow_mut().pending(self.cell.id, self.cell.root, channel);
         (Handle::new(&self.space.this, lease), lease.0)
     }
 
     /// Spawns an actor with its initial interests and first messages, as one action.
     pub fn spawn<B: Actor>(&mut self, spawn: Spawn<B>) -> ActorId {
+        self.space.ensure_room("an actor");
         self.space.spawn(spawn)
     }
 
@@ -195,10 +197,7 @@ impl<A: Actor> Context<'_, A> {
 
     fn count_timer(&self, token: TimerToken) {
         self.space.tally.timers_set.add(1);
-        if self.space.is_tracing() {
-            let id = self.space.next_event();
-            self.space.record(Kind::TimerSet, id, self.cause(), self.cell.id, 0, 0, &token);
-        }
+        self.space.record_now(Kind::TimerSet, self.cell.id, 0, &token);
     }
 
     /// Ends this actor: what it did so far stands, what it does after this is dropped, and

@@ -21,6 +21,7 @@ use crate::spawn::Spawn;
 use crate::time::Time;
 use crate::topic::{Fact, Interest, PatternOf, Role, Topic};
 use crate::trace::{Kind, Line, Recorder};
+use crate::unmatched::Unmatched;
 
 /// The limits of a dataspace.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Config {
     pub run_budget: u64,
     /// How many [`Down`] facts are kept; older ones are retracted.
     pub down_limit: usize,
+    /// How many explanations of unmatched messages are kept.
+    pub unmatched_limit: usize,
     /// What hash tables are keyed with: fixed in a simulation, drawn at random if `None`. It never
     /// shows in the order of anything, but a peer who knows it can make tables slow.
     pub hash_seed: Option<u64>,
@@ -38,7 +41,13 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { queue_limit: 65_536, run_budget: 65_536, down_limit: 256, hash_seed: None }
+        Self {
+            queue_limit: 65_536,
+            run_budget: 65_536,
+            down_limit: 256,
+            unmatched_limit: 64,
+            hash_seed: None,
+        }
     }
 }
 
@@ -93,7 +102,7 @@ impl Dataspace {
 
     /// Ends an actor quietly; it takes its place in the queue. Nothing happens if it has ended.
     pub fn stop(&mut self, actor: ActorId) {
-        self.space.push_as(actor, EventId::NONE, Op::Stop, 0);
+        self.space.push_as(actor, EventId::NONE, Op::Kill, 0);
     }
 
     /// Sends `message` as the host.
@@ -182,6 +191,13 @@ impl Dataspace {
                     actor.start(&self.space, envelope.cause);
                 }
             }
+            Op::Kill => {
+                if let Some(actor) = self.actor(envelope.actor).filter(|actor| actor.is_live()) {
+                    actor.end(None);
+                    // Not before what it has committed already.
+                    self.space.order.borrow_mut().push_back(Envelope { op: Op::Stop, ..envelope });
+                }
+            }
             Op::Stop => self.stop_step(envelope),
             Op::Fire => self.fire(envelope),
         }
@@ -218,7 +234,6 @@ impl Dataspace {
     /// the actor. One at a time, so that a watcher's panic on the way loses nothing.
     fn stop_step(&mut self, envelope: Envelope) {
         let Some(actor) = self.actor(envelope.actor) else { return };
-        actor.end(None);
         let oldest = self.space.leases.borrow().first(actor.root());
         if let Some(lease) = oldest {
             self.space.order.borrow_mut().push_front(envelope);
@@ -245,10 +260,10 @@ impl Dataspace {
     fn tell_down(&mut self, envelope: Envelope, actor: &dyn AnyActor, reason: Reason) {
         let key = DownKey { actor: actor.id() };
         let down = Down { key, name: actor.name().clone(), reason };
-        let id = self.space.next_event();
         if self.space.is_tracing() {
-            let line = Line(&down);
-            self.space.record(Kind::Down, id, envelope.id, actor.id(), 0, 0, &line);
+            let id = self.space.next_event();
+            let event = Envelope { id, cause: envelope.id, actor: actor.id(), ..envelope };
+            self.space.record(Kind::Down, event, 0, 0, &Line(&down));
         }
         while self.downs.len() >= self.space.config.down_limit {
             if self.downs.pop_front().is_none() {
@@ -264,16 +279,16 @@ impl Dataspace {
         let Some(actor) = self.actor(alarm.actor).filter(|actor| actor.is_live()) else { return };
         self.space.tally.timers_fired.add(1);
         if self.space.is_tracing() {
-            let kind = Kind::TimerFired;
-            self.space.record(kind, envelope.id, alarm.cause, alarm.actor, 0, 1, &alarm.token);
+            let event = Envelope { cause: alarm.cause, actor: alarm.actor, ..envelope };
+            self.space.record(Kind::TimerFired, event, 0, 1, &alarm.token);
         }
         actor.fire(&self.space, envelope.id, alarm.token);
     }
 
     fn trace_actor(&self, kind: Kind, envelope: Envelope, actor: &dyn AnyActor) {
         if self.space.is_tracing() {
-            let Envelope { id, cause, .. } = envelope;
-            self.space.record(kind, id, cause, actor.id(), 0, 0, &&**actor.name());
+            let event = Envelope { actor: actor.id(), ..envelope };
+            self.space.record(kind, event, 0, 0, &&**actor.name());
         }
     }
 
@@ -306,7 +321,7 @@ impl Dataspace {
         self.space.facts::<F>().matching(pattern)
     }
 
-    /// The interests that overlap `pattern`, oldest first.
+    /// The interests that overlap `pattern`, oldest pattern first.
     pub fn interests<T: Topic>(&self, role: Role, pattern: &PatternOf<T>) -> Vec<Interest<T>> {
         self.space.messages::<T>().interests(role, pattern)
     }
@@ -320,6 +335,11 @@ impl Dataspace {
     /// The names of the topics in use; a [`Record`](crate::Record) counts them from 0.
     pub fn topics(&self) -> Vec<&'static str> {
         (0..).map_while(|index| self.space.topic_name(index)).collect()
+    }
+
+    /// Why the last unmatched messages were, oldest first. Kept while there is a recorder.
+    pub fn unmatched(&self) -> Vec<Unmatched> {
+        self.space.unmatched.borrow().iter().cloned().collect()
     }
 
     /// Sets or removes the recorder of events.

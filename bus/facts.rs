@@ -11,11 +11,12 @@ use hashbrown::HashTable;
 use slab::Slab;
 
 use crate::actor::Notice;
+use crate::group::Group;
 use crate::id::ActorId;
-use crate::key::Pattern;
+use crate::key::{Mask, Pattern};
 use crate::lease::Hold;
 use crate::news::{News, Watch};
-use crate::routing::Router;
+use crate::routing::{Router, hash_key, hash_pattern};
 use crate::space::{AnyChannel, Envelope, Op, Space};
 use crate::topic::{Change, Fact, PatternOf};
 use crate::trace::{Kind, Line, PatternLine};
@@ -37,6 +38,8 @@ struct Bag<F> {
     hasher: FixedState,
     nodes: Slab<Node<F>>,
     index: HashTable<u32>,
+    /// One per mask that was ever watched, so that a snapshot is not a walk over all facts.
+    groups: Vec<Group>,
     sequence: u64,
 }
 
@@ -48,7 +51,7 @@ impl<F: Fact> Bag<F> {
     /// Counts one more statement of a fact: its node, and whether it is the first.
     fn add(&mut self, fact: F) -> (u32, bool) {
         let hash = self.hash(&fact);
-        let Self { nodes, index, hasher, sequence } = self;
+        let Self { nodes, index, hasher, groups, sequence } = self;
         if let Some(&node) = index.find(hash, |&node| nodes[node as usize].fact == fact) {
             nodes[node as usize].count += 1;
             return (node, false);
@@ -56,6 +59,10 @@ impl<F: Fact> Bag<F> {
         *sequence += 1;
         let node = nodes.insert(Node { fact, count: 1, sequence: *sequence }) as u32;
         index.insert_unique(hash, node, |&node| hasher.hash_one(&nodes[node as usize].fact));
+        for group in groups {
+            let key = nodes[node as usize].fact.key();
+            group.insert(node, hash_key(hasher, key, group.mask));
+        }
         (node, true)
     }
 
@@ -71,14 +78,45 @@ impl<F: Fact> Bag<F> {
         if let Ok(found) = self.index.find_entry(hash, |&other| other == node) {
             found.remove();
         }
+        for group in &mut self.groups {
+            group.remove(node, hash_key(&self.hasher, fact.key(), group.mask));
+        }
         Some(fact)
     }
 
+    /// Indexes the facts by the fields in `mask`, if they are not.
+    fn prepare(&mut self, mask: Mask) {
+        if self.groups.iter().any(|group| group.mask == mask) {
+            return;
+        }
+        let mut group = Group::new(mask);
+        for (index, node) in self.by_age() {
+            group.insert(index, hash_key(&self.hasher, node.fact.key(), mask));
+        }
+        self.groups.push(group);
+    }
+
+    fn by_age(&self) -> Vec<(u32, &Node<F>)> {
+        let mut nodes: Vec<_> = self.nodes.iter().map(|(at, node)| (at as u32, node)).collect();
+        nodes.sort_unstable_by_key(|(_, node)| node.sequence);
+        nodes
+    }
+
+    /// The facts that match, oldest first.
     fn matching(&self, pattern: &PatternOf<F>) -> Vec<F> {
-        let mut found: Vec<&Node<F>> =
-            self.nodes.iter().map(|(_, n)| n).filter(|n| pattern.matches(n.fact.key())).collect();
-        found.sort_unstable_by_key(|node| node.sequence);
-        found.into_iter().map(|node| node.fact.clone()).collect()
+        let mask = pattern.mask();
+        let matching = |node: &&Node<F>| pattern.matches(node.fact.key());
+        match self.groups.iter().find(|group| group.mask == mask) {
+            Some(group) => {
+                let members = group.walk(hash_pattern(&self.hasher, pattern, mask));
+                let nodes = members.map(|index| &self.nodes[index as usize]);
+                nodes.filter(matching).map(|node| node.fact.clone()).collect()
+            }
+            None => {
+                let nodes = self.by_age().into_iter().map(|(_, node)| node);
+                nodes.filter(matching).map(|node| node.fact.clone()).collect()
+            }
+        }
     }
 }
 
@@ -100,6 +138,7 @@ impl<F: Fact> FactChannel<F> {
                 hasher,
                 nodes: Slab::new(),
                 index: HashTable::new(),
+                groups: Vec::new(),
                 sequence: 0,
             }),
             watches: RefCell::new(Router::new(space.hasher.clone())),
@@ -112,12 +151,8 @@ impl<F: Fact> FactChannel<F> {
         self.bag.borrow().matching(pattern)
     }
 
-    /// States a fact at once, for the bus itself; the lease it is held by.
-    pub(crate) fn assert(&self, space: &Space, envelope: Envelope, fact: F, lease: u32) {
-        let told = space.is_tracing().then(|| fact.clone());
-        if let Some(fact) = &told {
-            self.trace(space, Kind::Assert, envelope, 0, fact);
-        }
+    fn assert(&self, space: &Space, envelope: Envelope, fact: F, lease: u32) {
+        self.trace(space, Kind::Assert, envelope, 0, &fact);
         let (node, first) = self.bag.borrow_mut().add(fact);
         space.leases.borrow_mut().activate(lease, node, Hold::Assert);
         if first {
@@ -153,11 +188,8 @@ impl<F: Fact> FactChannel<F> {
         target: Rc<dyn Notice<F>>,
         lease: u32,
     ) {
-        if space.is_tracing() {
-            let Envelope { id, cause, actor, .. } = envelope;
-            let line = PatternLine { topic: F::NAME, pattern: &pattern };
-            space.record(Kind::Watch, id, cause, actor, self.index, 0, &line);
-        }
+        self.trace_pattern(space, Kind::Watch, envelope, &pattern);
+        self.bag.borrow_mut().prepare(pattern.mask());
         let snapshot = self.matching(&pattern);
         let node = {
             let mut watches = self.watches.borrow_mut();
@@ -171,7 +203,11 @@ impl<F: Fact> FactChannel<F> {
         self.news.deliver(space, self.index, envelope.id, Change::Snapshot(snapshot));
     }
 
-    fn unwatch(&self, actor: ActorId, node: u32) {
+    fn unwatch(&self, space: &Space, envelope: Envelope, actor: ActorId, node: u32) {
+        if space.is_tracing() {
+            let pattern = self.watches.borrow().node(node).pattern.clone();
+            self.trace_pattern(space, Kind::Unsubscribe, envelope, &pattern);
+        }
         let mut watches = self.watches.borrow_mut();
         let taken = watches.node_mut(node).take((actor, 0));
         let bare = watches.node(node).is_bare().then(|| watches.remove(node));
@@ -179,10 +215,16 @@ impl<F: Fact> FactChannel<F> {
         drop((taken, bare));
     }
 
+    fn trace_pattern(&self, space: &Space, kind: Kind, envelope: Envelope, pattern: &PatternOf<F>) {
+        if space.is_tracing() {
+            let line = PatternLine { topic: F::NAME, pattern };
+            space.record(kind, envelope, self.index, 0, &line);
+        }
+    }
+
     fn trace(&self, space: &Space, kind: Kind, envelope: Envelope, to: usize, fact: &F) {
         if space.is_tracing() {
-            let Envelope { id, cause, actor, .. } = envelope;
-            space.record(kind, id, cause, actor, self.index, to, &Line(fact));
+            space.record(kind, envelope, self.index, to, &Line(fact));
         }
     }
 }
@@ -209,7 +251,11 @@ impl<F: Fact + Hash> AnyChannel for FactChannel<F> {
         let lease = space.leases.borrow().get(index);
         space.leases.borrow_mut().release(index);
         if lease.hold == Hold::Watch {
-            return self.unwatch(lease.actor, lease.node);
+            return self.unwatch(space, envelope, lease.actor, lease.node);
+        }
+        if space.is_tracing() {
+            let fact = self.bag.borrow().nodes[lease.node as usize].fact.clone();
+            self.trace(space, Kind::Retract, envelope, 0, &fact);
         }
         let gone = self.bag.borrow_mut().remove(lease.node);
         if let Some(fact) = gone {

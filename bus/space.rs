@@ -24,7 +24,8 @@ use crate::spawn::Birth;
 use crate::time::Time;
 use crate::timer::{Alarm, Timers};
 use crate::topic::{Fact, Topic, WhenFull};
-use crate::trace::{Detail, Kind, Record, Recorder};
+use crate::trace::{Detail, Kind, Line, Record, Recorder};
+use crate::unmatched::Unmatched;
 
 /// What an entry of the order queue stands for. The values themselves wait in typed queues beside
 /// it, in the same order.
@@ -40,7 +41,9 @@ pub(crate) enum Op {
     Spawn,
     /// First turn of the actor.
     Start,
-    /// End of the actor.
+    /// The host wants the actor to end: no more turns from here on.
+    Kill,
+    /// End of the actor. Behind it in the queue there is nothing of it.
     Stop,
     /// The next timer in `due`.
     Fire,
@@ -51,7 +54,7 @@ pub(crate) enum Op {
 pub(crate) struct Envelope {
     pub(crate) id: EventId,
     pub(crate) cause: EventId,
-    /// Who did it; for `Start` and `Stop`, whom it concerns.
+    /// Who did it; for `Start`, `Kill` and `Stop`, whom it concerns.
     pub(crate) actor: ActorId,
     pub(crate) channel: u16,
     pub(crate) op: Op,
@@ -115,6 +118,7 @@ pub(crate) struct Space {
     pub(crate) host_root: u32,
     tracing: Cell<bool>,
     recorder: RefCell<Option<Box<dyn Recorder>>>,
+    pub(crate) unmatched: RefCell<VecDeque<Unmatched>>,
 }
 
 impl Space {
@@ -143,6 +147,7 @@ impl Space {
             host_root,
             tracing: Cell::default(),
             recorder: RefCell::default(),
+            unmatched: RefCell::default(),
         })
     }
 
@@ -196,13 +201,17 @@ impl Space {
     fn refuse<T: Topic>(&self, channel: &Channel<T>, message: &T) {
         self.tally.dropped.add(1);
         let turn = self.turn.get();
-        if self.is_tracing() {
-            let id = self.next_event();
-            let line = crate::trace::Line(message);
-            self.record(Kind::Dropped, id, turn.cause, turn.actor, channel.index, 0, &line);
-        }
+        self.record_now(Kind::Dropped, turn.actor, channel.index, &Line(message));
         if T::WHEN_FULL == WhenFull::StopSender && turn.actor != ActorId::HOST {
             self.end_current(Some(Reason::QueueFull(T::NAME)));
+        }
+    }
+
+    /// Before interests, facts and spawns of an actor, which cannot be dropped one by one: they
+    /// have as much room again as messages, and an actor that finds none ends.
+    pub(crate) fn ensure_room(&self, topic: &'static str) {
+        if self.order.borrow().len() >= self.config.queue_limit.saturating_mul(2) {
+            self.end_current(Some(Reason::QueueFull(topic)));
         }
     }
 
@@ -285,7 +294,7 @@ impl Space {
                     let birth = self.births.borrow_mut().pop_back();
                     undone.push(Box::new(birth));
                 }
-                Op::Start | Op::Stop | Op::Fire => {}
+                Op::Start | Op::Kill | Op::Stop | Op::Fire => {}
             }
         }
         for ((lease, generation), envelope) in still_dropped.into_iter().rev() {
@@ -315,11 +324,8 @@ impl Space {
 
     pub(crate) fn cancel_timer(&self, slot: u32, generation: u32) {
         let cancelled = self.timers.borrow_mut().cancel(slot, generation);
-        if let Some(alarm) = cancelled
-            && self.is_tracing()
-        {
-            let id = self.next_event();
-            self.record(Kind::TimerCancelled, id, self.cause(), alarm.actor, 0, 0, &alarm.token);
+        if let Some(alarm) = cancelled {
+            self.record_now(Kind::TimerCancelled, alarm.actor, 0, &alarm.token);
         }
     }
 
@@ -395,21 +401,35 @@ impl Space {
         drop(former);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a record has that many fields")]
     pub(crate) fn record(
         &self,
         kind: Kind,
-        id: EventId,
-        cause: EventId,
-        actor: ActorId,
+        event: Envelope,
         topic: u16,
         recipients: usize,
         detail: &dyn Detail,
     ) {
         if let Some(recorder) = self.recorder.borrow_mut().as_mut() {
+            let Envelope { id, cause, actor, .. } = event;
             let time = self.now.get();
             let record = Record::new(kind, id, cause, time, actor, topic, recipients);
             recorder.record(&record, detail);
         }
+    }
+
+    /// Records an event that takes effect at once, without the queue.
+    pub(crate) fn record_now(&self, kind: Kind, actor: ActorId, topic: u16, detail: &dyn Detail) {
+        if self.is_tracing() {
+            let (id, cause, op) = (self.next_event(), self.cause(), Op::Start);
+            self.record(kind, Envelope { id, cause, actor, channel: topic, op }, topic, 0, detail);
+        }
+    }
+
+    /// Keeps an explanation, and forgets the oldest if there are too many.
+    pub(crate) fn explain(&self, why: Unmatched) {
+        let mut unmatched = self.unmatched.borrow_mut();
+        unmatched.push_back(why);
+        let excess = unmatched.len().saturating_sub(self.config.unmatched_limit);
+        unmatched.drain(..excess);
     }
 }
