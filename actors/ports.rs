@@ -147,3 +147,6 @@ impl Watcher<PortInUse> for PortAllocator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
