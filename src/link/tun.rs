@@ -16,6 +16,7 @@ use bytes::Bytes;
 use ipnet::IpNet;
 use netmart_proto::wire::{ChecksumState, Packet};
 use nix::errno::Errno;
+use nix::sys::uio;
 use tun_rs::{AsyncDevice, DeviceBuilder};
 
 pub use self::error::TunError;
@@ -120,7 +121,7 @@ impl Tun {
         self.malformed.load(Ordering::Relaxed)
     }
 
-    /// Waits until there is something to read, or the device is gone.
+    /// Waits until there may be something to read, or the device is gone.
     ///
     /// # Errors
     ///
@@ -180,7 +181,10 @@ impl Tun {
     }
 
     fn send<const N: usize>(&self, pieces: &[&[u8]; N]) -> io::Result<()> {
-        self.device.try_send_vectored(&pieces.map(IoSlice::new)).map(drop)
+        // Not through the runtime: it would answer `WouldBlock` until it has seen the device ready
+        // once, and every packet before that would be lost.
+        uio::writev(&*self.device, &pieces.map(IoSlice::new))?;
+        Ok(())
     }
 
     /// Takes over the `len` octets that were read into `slot`; returns the buffer for the next read.

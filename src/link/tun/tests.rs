@@ -2,6 +2,7 @@
 //! that, these tests say so and pass.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::process::Command;
 use std::time::Duration;
 
 use netmart_proto::wire::{self, Protocol};
@@ -224,6 +225,33 @@ fn the_interface_goes_with_its_owner() {
             TunConfig { host_addresses: vec!["ff02::1/64".parse().unwrap()], ..config(true) };
         assert!(matches!(Tun::open(&no_host), Err(TunError::AddressRefused { .. })));
         drop(Tun::open(&config(true)).unwrap());
+    });
+}
+
+#[test]
+fn a_deleted_device_is_an_error_and_not_silence() {
+    in_a_namespace(async || {
+        let tun = Tun::open(&TunConfig { host_addresses: Vec::new(), ..config(true) }).unwrap();
+        let mut batch = Vec::new();
+        while tun.read_batch(&mut batch, 64).unwrap() > 0 {}
+        let deleted = Command::new("ip").args(["link", "delete", "nm0"]).status().unwrap();
+        assert!(deleted.success());
+        let error = loop {
+            tun.readable().await.unwrap();
+            if let Err(error) = tun.read_batch(&mut batch, 64) {
+                break error;
+            }
+        };
+        assert_eq!(error.raw_os_error(), Some(Errno::EBADFD as i32), "{error}");
+        assert!(tun.write(&Packet::new(vec![0x45; 20].into())).is_err());
+    });
+}
+
+#[test]
+fn a_device_can_be_written_to_at_once() {
+    in_a_namespace(async || {
+        let tun = Tun::open(&config(true)).unwrap();
+        tun.write(&Packet::new(vec![0x45; 20].into())).unwrap();
     });
 }
 
