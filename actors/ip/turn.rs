@@ -1,0 +1,105 @@
+//! What one turn of ip has to say, collected so that neighbours travel together.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use netmart_proto::Instant;
+use netmart_proto::wire::{Packet, Protocol};
+
+use crate::message::{Datagram, Echo, IcmpErrorIn, LinkId, OfProtocol};
+use crate::route::Path;
+
+/// Everything keeps its order; datagrams of one protocol that follow each other become one batch, and
+/// so do packets for one link.
+pub(super) struct Turn {
+    /// When the packets arrived, or when the turn began.
+    pub(super) at: Instant,
+    /// The way of the last packet sent: batches mostly have one destination.
+    pub(super) route: Option<(IpAddr, Option<Path>)>,
+    /// Source, destination and protocol of the last packet that was let in, likewise.
+    pub(super) admitted: Option<(IpAddr, IpAddr, Protocol)>,
+    said: Vec<Said>,
+    looped: VecDeque<Packet>,
+    discards: Vec<(&'static str, u32)>,
+}
+
+/// A message in the making.
+pub(super) enum Said {
+    Up(OfProtocol, Vec<Datagram>),
+    Down(LinkId, Vec<Packet>),
+    Echo(Echo),
+    Error(IcmpErrorIn),
+}
+
+impl Turn {
+    pub(super) const fn new(at: Instant) -> Self {
+        Self {
+            at,
+            route: None,
+            admitted: None,
+            said: Vec::new(),
+            looped: VecDeque::new(),
+            discards: Vec::new(),
+        }
+    }
+
+    /// A datagram goes up.
+    pub(super) fn up(&mut self, datagram: Datagram) {
+        let of = OfProtocol { protocol: datagram.header.protocol };
+        match self.said.last_mut() {
+            Some(Said::Up(last, datagrams)) if *last == of => datagrams.push(datagram),
+            _ => self.said.push(Said::Up(of, vec![datagram])),
+        }
+    }
+
+    /// Whether the last thing said was a datagram of `protocol` going up.
+    pub(super) fn continues(&self, protocol: Protocol) -> bool {
+        matches!(self.said.last(), Some(Said::Up(last, _)) if last.protocol == protocol)
+    }
+
+    /// A packet leaves by `link`.
+    pub(super) fn down(&mut self, link: LinkId, packet: Packet) {
+        match self.said.last_mut() {
+            Some(Said::Down(last, packets)) if *last == link => packets.push(packet),
+            _ => self.said.push(Said::Down(link, vec![packet])),
+        }
+    }
+
+    /// A packet is for ourselves.
+    pub(super) fn looped(&mut self, packet: Packet) {
+        self.looped.push_back(packet);
+    }
+
+    /// The next packet for ourselves.
+    pub(super) fn next_looped(&mut self) -> Option<Packet> {
+        self.looped.pop_front()
+    }
+
+    /// Somebody may want to know of an echo.
+    pub(super) fn echo(&mut self, echo: Echo) {
+        self.said.push(Said::Echo(echo));
+    }
+
+    /// A datagram of ours met an error.
+    pub(super) fn error(&mut self, error: IcmpErrorIn) {
+        self.said.push(Said::Error(error));
+    }
+
+    /// Something is thrown away.
+    pub(super) fn discard(&mut self, reason: &'static str) {
+        self.discard_many(reason, 1);
+    }
+
+    /// Several things are thrown away.
+    pub(super) fn discard_many(&mut self, reason: &'static str, count: u32) {
+        match self.discards.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, sum)) => *sum = sum.saturating_add(count),
+            None => self.discards.push((reason, count)),
+        }
+    }
+
+    /// What to say, in order, and what was thrown away.
+    pub(super) fn into_parts(self) -> (Vec<Said>, Vec<(&'static str, u32)>) {
+        (self.said, self.discards)
+    }
+}
