@@ -63,6 +63,9 @@ pub(super) fn parse_quoted(quote: &[u8]) -> Result<ParsedIp, ParseError> {
 }
 
 /// The header, its length, and the total length it claims, not checked.
+///
+/// Inlined, so that the header is built where it is wanted: moving it costs more than reading it.
+#[inline(always)]
 fn read(head: &[u8]) -> Result<(IpHeader, usize, usize), ParseError> {
     let fixed = head.first_chunk::<HEADER_LEN>().ok_or(error(Fault::Truncated, head.len()))?;
     let word = |range: core::ops::Range<usize>| {
