@@ -25,6 +25,7 @@ pub struct ChannelEnd {
     consumed: usize,
     window: usize,
     sending: Sending,
+    connected: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +73,7 @@ impl ChannelEnd {
     /// The end of a claimed connection. At most `window` octets will be on their way to this user at
     /// any time.
     pub fn new<A: Actor>(connection: ConnectionKey, window: usize, ctx: &mut Context<'_, A>) -> Self {
-        let end = Self {
+        Self {
             connection,
             channel: ctx.publisher(),
             credit: 0,
@@ -81,9 +82,8 @@ impl ChannelEnd {
             consumed: 0,
             window,
             sending: Sending::Open,
-        };
-        end.grant(window, ctx);
-        end
+            connected: false,
+        }
     }
 
     /// The connection whose end this is.
@@ -155,6 +155,10 @@ impl ChannelEnd {
             Body::End => Some(Heard::End),
             Body::Closed(reason) => Some(Heard::Closed(reason)),
             Body::Credit(octets) => {
+                if !std::mem::replace(&mut self.connected, true) {
+                    // Not earlier: before the first word from the relay there may be none to hear it.
+                    self.grant(self.window, ctx);
+                }
                 self.credit += octets as usize;
                 self.flush(ctx);
                 Some(Heard::Room(self.room()))

@@ -33,6 +33,9 @@ pub struct StateVector {
     listener: Option<Listener>,
     timer: Option<Timer>,
     relay: Presence,
+    connected: bool,
+    /// That the peer has closed, and how it all ended: kept for a relay that has not come yet.
+    unsaid: Vec<Body>,
     /// Octets that the relay may still send.
     credit: usize,
 }
@@ -89,6 +92,8 @@ impl StateVector {
             listener,
             timer: None,
             relay: Presence::Expected,
+            connected: false,
+            unsaid: Vec::new(),
             credit: 0,
         }
     }
@@ -108,8 +113,10 @@ impl StateVector {
         ChannelKey { direction, local, remote: self.flow.remote }
     }
 
-    fn say(&self, body: Body, ctx: &mut Context<'_, Self>) {
-        if let Some(channel) = &self.channel {
+    fn say(&mut self, body: Body, ctx: &mut Context<'_, Self>) {
+        if self.relay == Presence::Expected {
+            self.unsaid.push(body);
+        } else if let Some(channel) = &self.channel {
             channel.send(ctx, Channel { key: self.key(Direction::Inbound), body });
         }
     }
@@ -174,6 +181,7 @@ impl StateVector {
     }
 
     fn established(&mut self, ctx: &mut Context<'_, Self>) {
+        self.connected = true;
         if let Some(listener) = self.listener {
             let of = OfListener { listener, flow: self.flow };
             self.standing = Some(ctx.assert(Established { of }));
@@ -183,7 +191,7 @@ impl StateVector {
 
     /// Lets the relay send what the send buffer has room for, in portions worth a message.
     fn grant_credit(&mut self, ctx: &mut Context<'_, Self>) {
-        if self.relay != Presence::Here || !self.machine.may_write() {
+        if self.relay != Presence::Here || !self.connected || !self.machine.may_write() {
             return;
         }
         let room = self.machine.writable().saturating_sub(self.credit);
@@ -273,7 +281,12 @@ impl Watcher<Interest<Channel>> for StateVector {
     fn changed(&mut self, change: Change<Interest<Channel>>, ctx: &mut Context<'_, Self>) {
         match change {
             Change::Snapshot(relays) if relays.is_empty() => return,
-            Change::Snapshot(_) | Change::Appeared(_) => self.relay = Presence::Here,
+            Change::Snapshot(_) | Change::Appeared(_) => {
+                self.relay = Presence::Here;
+                for body in std::mem::take(&mut self.unsaid) {
+                    self.say(body, ctx);
+                }
+            }
             Change::Gone(_) => {
                 self.relay = Presence::Left;
                 self.machine.detach(instant(ctx.now()));
