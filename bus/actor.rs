@@ -111,7 +111,8 @@ pub(crate) trait AnyActor {
 pub(crate) trait Receive<T: Clone> {
     fn id(&self) -> ActorId;
     fn is_live(&self) -> bool;
-    fn receive(&self, space: &Space, cause: EventId, message: Delivery<'_, T>);
+    /// Whether the actor was there to take it.
+    fn receive(&self, space: &Space, cause: EventId, message: Delivery<'_, T>) -> bool;
 }
 
 /// The way of changes of `F` into an actor.
@@ -144,18 +145,24 @@ impl<A: Actor> ActorCell<A> {
         self.this.upgrade().expect("a cell is called through an Rc of it")
     }
 
-    /// Runs one turn. A panic in it leaves the turn open in `space`, which is how the drain loop
+    /// Runs one turn, unless the actor has ended. A panic in it leaves the turn open in `space`, which is how the drain loop
     /// knows whose it was.
     #[inline]
-    fn turn(&self, space: &Space, cause: EventId, body: impl FnOnce(&mut A, &mut Context<'_, A>)) {
+    fn turn(
+        &self,
+        space: &Space,
+        cause: EventId,
+        body: impl FnOnce(&mut A, &mut Context<'_, A>),
+    ) -> bool {
         if !self.live.get() {
-            return;
+            return false;
         }
         let mut state = self.state.borrow_mut();
-        let Some(actor) = state.as_mut() else { return };
+        let Some(actor) = state.as_mut() else { return false };
         space.begin_turn(self.id, cause);
         body(actor, &mut Context { space, cell: self });
         space.end_turn(self.live.get());
+        true
     }
 }
 
@@ -210,8 +217,8 @@ impl<A: Handler<T>, T: Topic> Receive<T> for ActorCell<A> {
         self.live.get()
     }
 
-    fn receive(&self, space: &Space, cause: EventId, message: Delivery<'_, T>) {
-        self.turn(space, cause, |actor, ctx| actor.handle(message, ctx));
+    fn receive(&self, space: &Space, cause: EventId, message: Delivery<'_, T>) -> bool {
+        self.turn(space, cause, |actor, ctx| actor.handle(message, ctx))
     }
 }
 

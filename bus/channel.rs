@@ -121,21 +121,40 @@ impl<T: Topic> Channel<T> {
                 single = Some((index, node));
             }
         });
-        let sender = envelope.actor;
         match single {
-            Some((_, node)) if !several && node.entries[0].target.is_live() => {
-                self.trace(space, sent(envelope), envelope, 1, &message);
-                space.tally.delivered.add(1);
-                let mut message = Some(message);
-                let delivery = Delivery { message: &mut message, last: true, sender };
-                node.entries[0].target.receive(space, envelope.id, delivery);
+            Some((_, node)) if !several => {
+                let target = &*node.entries[0].target;
+                if let Some(message) = self.hand_over(space, envelope, message, target) {
+                    self.unmatched(space, envelope, &message);
+                }
             }
-            Some(_) if several => {
+            Some(_) => {
                 drop(interests);
                 self.fan_out(space, envelope, message);
             }
-            _ => self.unmatched(space, envelope, &message),
+            None => self.unmatched(space, envelope, &message),
         }
+    }
+
+    /// Delivers to `target` alone; gives the message back if it has ended.
+    #[inline]
+    fn hand_over(
+        &self,
+        space: &Space,
+        envelope: Envelope,
+        message: T,
+        target: &dyn Receive<T>,
+    ) -> Option<T> {
+        if space.is_tracing() && target.is_live() {
+            self.trace(space, sent(envelope), envelope, 1, &message);
+        }
+        let mut message = Some(message);
+        let delivery = Delivery { message: &mut message, last: true, sender: envelope.actor };
+        if target.receive(space, envelope.id, delivery) {
+            space.tally.delivered.add(1);
+            return None;
+        }
+        message
     }
 
     #[cold]
@@ -197,7 +216,7 @@ impl<T: Topic> Channel<T> {
             let target = &interests.node(node).entries[place as usize].target;
             space.tally.delivered.add(1);
             let last = next + 1 == targets.len();
-            target.receive(space, *id, Delivery { message, last, sender: *sender });
+            let _taken = target.receive(space, *id, Delivery { message, last, sender: *sender });
         }
         let message = message.take();
         drop((flight, interests));
@@ -295,15 +314,9 @@ impl<T: Topic> Channel<T> {
                 self.news.deliver(space, self.index, envelope.id, Change::Snapshot(snapshot));
             }
             Command::First { message, target } => {
-                if !target.is_live() {
-                    return self.unmatched(space, envelope, &message);
+                if let Some(message) = self.hand_over(space, envelope, message, &*target) {
+                    self.unmatched(space, envelope, &message);
                 }
-                self.trace(space, sent(envelope), envelope, 1, &message);
-                space.tally.delivered.add(1);
-                let mut message = Some(message);
-                let sender = envelope.actor;
-                let delivery = Delivery { message: &mut message, last: true, sender };
-                target.receive(space, envelope.id, delivery);
             }
         }
     }

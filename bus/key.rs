@@ -199,6 +199,7 @@ macro_rules! key {
                 $key::exactly(self)
             }
 
+            #[inline]
             fn hash_fields<H: ::core::hash::Hasher>(&self, mask: $crate::Mask, state: &mut H) {
                 let mut bit: $crate::Mask = 1;
                 $(
@@ -214,6 +215,7 @@ macro_rules! key {
         impl $crate::Pattern for $pattern {
             type Key = $key;
 
+            #[inline]
             fn mask(&self) -> $crate::Mask {
                 let (mut mask, mut bit): ($crate::Mask, $crate::Mask) = (0, 1);
                 $(
@@ -225,6 +227,7 @@ macro_rules! key {
                 mask
             }
 
+            #[inline]
             fn hash_fields<H: ::core::hash::Hasher>(&self, mask: $crate::Mask, state: &mut H) {
                 let mut bit: $crate::Mask = 1;
                 $(
@@ -237,6 +240,12 @@ macro_rules! key {
                 )*
             }
 
+            #[inline]
+            fn matches(&self, key: &$key) -> bool {
+                $( self.$field.as_ref().is_none_or(|fixed| *fixed == key.$field) && )* true
+            }
+
+            #[inline]
             fn differing(&self, key: &$key) -> $crate::Mask {
                 let (mut mask, mut bit): ($crate::Mask, $crate::Mask) = (0, 1);
                 $(

@@ -83,17 +83,17 @@ struct Registry {
     channels: Vec<(Rc<dyn AnyChannel>, Rc<dyn Any>)>,
 }
 
-/// The turn under way.
-#[derive(Clone, Copy)]
+/// The turn under way. Cells of their own, for they are written at every hop.
+#[derive(Debug)]
 struct Turn {
     /// Whose; nobody's between turns.
-    actor: ActorId,
+    actor: Cell<ActorId>,
     /// The event that it handles.
-    cause: EventId,
+    cause: Cell<EventId>,
     /// The length of the queue when it began.
-    mark: usize,
+    mark: Cell<usize>,
     /// The length of the queue when the actor ended itself, if it did.
-    keep: usize,
+    keep: Cell<usize>,
 }
 
 pub(crate) struct Space {
@@ -104,7 +104,7 @@ pub(crate) struct Space {
     pub(crate) tally: Tally,
     events: Cell<u64>,
     spawned: Cell<u64>,
-    turn: Cell<Turn>,
+    turn: Turn,
     /// The channel with a fan-out under way.
     pub(crate) in_flight: Cell<Option<u16>>,
     pub(crate) order: RefCell<VecDeque<Envelope>>,
@@ -125,7 +125,12 @@ impl Space {
     pub(crate) fn new(config: Config, hasher: FixedState) -> Rc<Self> {
         let mut leases = Leases::default();
         let host_root = leases.root(ActorId::HOST);
-        let idle = Turn { actor: ActorId::HOST, cause: EventId::NONE, mark: 0, keep: 0 };
+        let turn = Turn {
+            actor: Cell::new(ActorId::HOST),
+            cause: Cell::new(EventId::NONE),
+            mark: Cell::new(0),
+            keep: Cell::new(0),
+        };
         Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             config,
@@ -134,7 +139,7 @@ impl Space {
             tally: Tally::default(),
             events: Cell::default(),
             spawned: Cell::default(),
-            turn: Cell::new(idle),
+            turn,
             in_flight: Cell::default(),
             order: RefCell::default(),
             dropped: RefCell::default(),
@@ -169,8 +174,7 @@ impl Space {
     /// Appends an action of whoever has the turn.
     #[inline]
     pub(crate) fn push(&self, op: Op, channel: u16) -> EventId {
-        let turn = self.turn.get();
-        self.push_as(turn.actor, turn.cause, op, channel)
+        self.push_as(self.turn.actor.get(), self.turn.cause.get(), op, channel)
     }
 
     #[inline]
@@ -189,20 +193,25 @@ impl Space {
     /// Appends a message, unless the queue is at its limit.
     #[inline]
     pub(crate) fn send<T: Topic>(&self, channel: &Channel<T>, message: T) -> Option<EventId> {
-        if self.order.borrow().len() >= self.config.queue_limit {
+        let mut order = self.order.borrow_mut();
+        if order.len() >= self.config.queue_limit {
+            drop(order);
             self.refuse::<T>(channel, &message);
             return None;
         }
+        let id = self.next_event();
+        let (actor, cause) = (self.turn.actor.get(), self.turn.cause.get());
+        order.push_back(Envelope { id, cause, actor, channel: channel.index, op: Op::Send });
         channel.messages.borrow_mut().push_back(message);
-        Some(self.push(Op::Send, channel.index))
+        Some(id)
     }
 
     #[cold]
     fn refuse<T: Topic>(&self, channel: &Channel<T>, message: &T) {
         self.tally.dropped.add(1);
-        let turn = self.turn.get();
-        self.record_now(Kind::Dropped, turn.actor, channel.index, &Line(message));
-        if T::WHEN_FULL == WhenFull::StopSender && turn.actor != ActorId::HOST {
+        let sender = self.turn.actor.get();
+        self.record_now(Kind::Dropped, sender, channel.index, &Line(message));
+        if T::WHEN_FULL == WhenFull::StopSender && sender != ActorId::HOST {
             self.end_current(Some(Reason::QueueFull(T::NAME)));
         }
     }
@@ -219,53 +228,49 @@ impl Space {
 
     #[inline]
     pub(crate) fn begin_turn(&self, actor: ActorId, cause: EventId) {
-        let mark = self.order.borrow().len();
-        self.turn.set(Turn { actor, cause, mark, keep: mark });
+        self.turn.mark.set(self.order.borrow().len());
+        self.turn.cause.set(cause);
+        self.turn.actor.set(actor);
     }
 
     #[inline]
     pub(crate) fn end_turn(&self, live: bool) {
-        let turn = self.turn.replace(Turn {
-            actor: ActorId::HOST,
-            cause: EventId::NONE,
-            mark: 0,
-            keep: 0,
-        });
+        let actor = self.leave_turn();
         if !live {
-            self.roll_back(turn.keep, turn.actor);
+            self.roll_back(self.turn.keep.get(), actor);
         }
     }
 
+    #[inline]
+    fn leave_turn(&self) -> ActorId {
+        self.turn.cause.set(EventId::NONE);
+        self.turn.actor.replace(ActorId::HOST)
+    }
+
     pub(crate) fn cause(&self) -> EventId {
-        self.turn.get().cause
+        self.turn.cause.get()
     }
 
     /// Whoever has the turn ends here; what it did so far stands.
     pub(crate) fn end_current(&self, reason: Option<Reason>) {
-        let turn = self.turn.get();
-        let actor = self.actors.borrow().get(&turn.actor).map(Rc::clone);
+        let actor = self.actors.borrow().get(&self.turn.actor.get()).map(Rc::clone);
         if let Some(actor) = actor.filter(|actor| actor.is_live()) {
             actor.end(reason);
             self.push(Op::Stop, 0);
-            let keep = self.order.borrow().len();
-            self.turn.set(Turn { keep, ..turn });
+            self.turn.keep.set(self.order.borrow().len());
         }
     }
 
     /// A panic came out of the drain loop. If a turn was under way its actor ends here.
     pub(crate) fn recover(&self, reason: String) {
         self.tally.panics.add(1);
-        let turn = self.turn.replace(Turn {
-            actor: ActorId::HOST,
-            cause: EventId::NONE,
-            mark: 0,
-            keep: 0,
-        });
-        let actor = self.actors.borrow().get(&turn.actor).map(Rc::clone);
+        let cause = self.cause();
+        let id = self.leave_turn();
+        let actor = self.actors.borrow().get(&id).map(Rc::clone);
         let Some(actor) = actor else { return };
-        self.roll_back(turn.mark, turn.actor);
+        self.roll_back(self.turn.mark.get(), id);
         actor.end(Some(Reason::Panicked(reason)));
-        self.push_as(turn.actor, turn.cause, Op::Stop, 0);
+        self.push_as(id, cause, Op::Stop, 0);
     }
 
     /// Takes back what was appended since the queue was `mark` long. Handles of other actors

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p netmart-bus`: all cases take turns in each round, so that what else the machine
 //! does meets them alike; printed are medians. A message is 88 bytes and every hop depends on the
-//! one before it.
+//! one before it. Words after `--` choose cases by a part of their names.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -262,7 +262,11 @@ fn actix_rally() -> f64 {
 }
 
 fn main() {
+    // Cargo passes `--bench`; anything else chooses cases by a part of their names.
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part));
     let mut cases = cases();
+    cases.retain(|(name, _)| chosen(name));
     let mut times = vec![Vec::new(); cases.len()];
     for _ in 0..ROUNDS {
         for ((_, round), times) in cases.iter_mut().zip(&mut times) {
