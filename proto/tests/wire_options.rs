@@ -53,7 +53,7 @@ fn options_are_read_wherever_they_stand() {
         ("00", none()),
         ("01010101", none()),
         ("0204 05b4", Options { mss: Some(1460), ..none() }),
-        // Unaligned (MUST-64 of RFC 9293), and behind a lone NOP.
+        // Off a word boundary (MUST-64), behind a lone NOP or three.
         ("01 0204 05b4", Options { mss: Some(1460), ..none() }),
         ("0101 01 0303 0e", Options { window_scale: Some(14), ..none() }),
         // A shift too large to be used is told as it stands.
@@ -70,7 +70,7 @@ fn options_are_read_wherever_they_stand() {
         // Behind the end of options there are none, whatever the octets look like.
         ("0402 00 0204 05b4", Options { sack_permitted: true, ..none() }),
         ("00 02", none()),
-        // Unknown ones are kept in their order, without what stands between them.
+        // Unknown ones are no error (MUST-6); they are kept in their order, without what stands between them.
         (
             "fe04 f989 01 0204 05b4 2202 1c04 8001",
             Options {

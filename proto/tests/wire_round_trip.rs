@@ -10,9 +10,11 @@ use netmart_proto::wire::tcp::{
 use netmart_proto::wire::udp::{self, Datagram};
 use netmart_proto::wire::{
     ChecksumMode, ChecksumState, Fragment, IpHeader, IpVersion, Ipv4Options, Packet, Protocol,
-    emit_ip, parse_ip,
+    checksum, emit_ip, parse_ip,
 };
 use proptest::prelude::*;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 prop_compose! {
     fn fragment()(units in 0u16..4096, more: bool) -> Fragment {
@@ -179,9 +181,9 @@ fn packet() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Reads octets with every parser that may meet them, and writes again what could be read.
-fn read_everything(octets: &[u8], checksum: ChecksumState) -> Result<(), TestCaseError> {
+fn read_everything(octets: &[u8], state: ChecksumState) -> Result<(), TestCaseError> {
     let mut packet = Packet::from(octets.to_vec());
-    packet.offload.checksum = checksum;
+    packet.offload.checksum = state;
     let _ = Quote::parse(octets);
     let Ok(parsed) = parse_ip(&packet) else { return Ok(()) };
     prop_assert!(parsed.payload.start <= parsed.payload.end);
@@ -212,6 +214,17 @@ fn read_everything(octets: &[u8], checksum: ChecksumState) -> Result<(), TestCas
         prop_assert_eq!(icmp::parse(&ip, again).unwrap(), message);
     }
     Ok(())
+}
+
+/// Makes the header checksum of IPv4 right again, so that a mutated packet comes further than that.
+fn repair(octets: &mut [u8]) {
+    let Some(first) = octets.first() else { return };
+    let len = usize::from(first & 0xf) * 4;
+    if first >> 4 == 4 && (20..=octets.len()).contains(&len) {
+        octets[10..12].fill(0);
+        let checksum = checksum(&octets[..len]);
+        octets[10..12].copy_from_slice(&checksum.to_be_bytes());
+    }
 }
 
 proptest! {
@@ -339,14 +352,39 @@ proptest! {
         if let Some(cut) = cut {
             octets.truncate(cut.index(octets.len()));
         }
-        // With the checksum of IPv4 made right again, so that it comes further than that.
-        let len = octets.first().map_or(0, |first| usize::from(first & 0xf) * 4);
-        if octets.first().is_some_and(|first| first >> 4 == 4) && (20..=octets.len()).contains(&len) {
-            octets[10..12].fill(0);
-            let checksum = netmart_proto::wire::checksum(&octets[..len]);
-            octets[10..12].copy_from_slice(&checksum.to_be_bytes());
-        }
+        repair(&mut octets);
         read_everything(&octets, ChecksumState::Verified)?;
         read_everything(&octets, ChecksumState::Unverified)?;
+    }
+}
+
+#[test]
+fn fifty_thousand_flips_from_one_seed_make_no_parser_panic() {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(9293);
+    let mut below = |bound: usize| (random.next_u64() % bound as u64) as usize;
+    let ips = [
+        IpHeader::new([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), Protocol::TCP),
+        IpHeader::new(IpAddr::from([1; 16]), IpAddr::from([2; 16]), Protocol::TCP),
+    ];
+    let mut sack = SackBlocks::default();
+    sack.push(SeqNumber(1), SeqNumber(2));
+    let options = Options { timestamps: Some(Timestamps::default()), sack, ..Options::default() };
+    let segment = Segment { options, payload: vec![1; 9].into(), ..Segment::default() };
+    let ported = PortedSegment { segment, ..PortedSegment::default() };
+    let good = ips.map(|ip| {
+        let packet = tcp::emit(&mut BytesMut::new(), &ip, ported.clone(), None, ChecksumMode::Full);
+        packet.unwrap().to_vec()
+    });
+    for round in 0..50_000 {
+        let mut octets = good[round % 2].clone();
+        for _ in 0..=below(3) {
+            let at = below(octets.len());
+            octets[at] ^= 1 << below(8);
+        }
+        if below(4) == 0 {
+            octets.truncate(below(octets.len()));
+        }
+        repair(&mut octets);
+        read_everything(&octets, ChecksumState::Verified).unwrap();
     }
 }

@@ -232,13 +232,13 @@ pub fn emit(
         }
         IcmpMessage::Error(error) => (error_header(version, error.kind)?, HEADER_LEN, error.quote),
     };
-    let field = ChecksumField {
+    let checksum_field = ChecksumField {
         at: CHECKSUM,
         covers_pseudo_header: version == IpVersion::V6,
         avoids_zero: false,
         mode: ChecksumMode::Full,
     };
-    emit_packet(arena, ip, header_len, body, &field, |header| {
+    emit_packet(arena, ip, header_len, body, &checksum_field, |header| {
         header.copy_from_slice(&prefix[..header_len]);
     })
 }

@@ -73,13 +73,13 @@ pub fn emit(
     let Datagram { src_port, dst_port, payload } = datagram;
     let len = HEADER_LEN + payload.len();
     let len = u16::try_from(len).map_err(|_| EmitError::TooLong(len))?;
-    let field = ChecksumField {
+    let checksum_field = ChecksumField {
         at: field::CHECKSUM,
         covers_pseudo_header: true,
         avoids_zero: true,
         mode: checksum,
     };
-    emit_packet(arena, ip, HEADER_LEN, payload, &field, |header| {
+    emit_packet(arena, ip, HEADER_LEN, payload, &checksum_field, |header| {
         let words = [src_port, dst_port, len];
         for (field, word) in header.as_chunks_mut::<2>().0.iter_mut().zip(words) {
             *field = word.to_be_bytes();

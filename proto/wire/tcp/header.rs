@@ -91,22 +91,23 @@ pub fn emit(
     let options = layout.as_slice();
     let header_len = HEADER_LEN + options.len();
     let offset_flags = (header_len as u16 / 4) << 12 | (segment.flags.0 & FLAGS_MASK);
-    let field = ChecksumField {
+    let checksum_field = ChecksumField {
         at: field::CHECKSUM.start,
         covers_pseudo_header: true,
         avoids_zero: false,
         mode: checksum,
     };
-    let mut packet = emit_packet(arena, ip, header_len, segment.payload, &field, |header| {
-        header[field::SRC_PORT].copy_from_slice(&src_port.to_be_bytes());
-        header[field::DST_PORT].copy_from_slice(&dst_port.to_be_bytes());
-        header[field::SEQ].copy_from_slice(&segment.seq.0.to_be_bytes());
-        header[field::ACK].copy_from_slice(&segment.ack.0.to_be_bytes());
-        header[field::OFFSET_FLAGS].copy_from_slice(&offset_flags.to_be_bytes());
-        header[field::WINDOW].copy_from_slice(&segment.window.to_be_bytes());
-        header[field::URGENT].copy_from_slice(&segment.urgent.to_be_bytes());
-        header[HEADER_LEN..].copy_from_slice(options);
-    })?;
+    let mut packet =
+        emit_packet(arena, ip, header_len, segment.payload, &checksum_field, |header| {
+            header[field::SRC_PORT].copy_from_slice(&src_port.to_be_bytes());
+            header[field::DST_PORT].copy_from_slice(&dst_port.to_be_bytes());
+            header[field::SEQ].copy_from_slice(&segment.seq.0.to_be_bytes());
+            header[field::ACK].copy_from_slice(&segment.ack.0.to_be_bytes());
+            header[field::OFFSET_FLAGS].copy_from_slice(&offset_flags.to_be_bytes());
+            header[field::WINDOW].copy_from_slice(&segment.window.to_be_bytes());
+            header[field::URGENT].copy_from_slice(&segment.urgent.to_be_bytes());
+            header[HEADER_LEN..].copy_from_slice(options);
+        })?;
     packet.offload.gso_size = gso_size;
     Ok(packet)
 }

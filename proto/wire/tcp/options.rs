@@ -50,15 +50,13 @@ pub(super) fn parse(octets: &[u8], offset: usize) -> Result<Options, ParseError>
         return Ok(options);
     }
     let mut unknown = Vec::new();
-    let mut walk = Walk { octets, at: 0 };
-    while let Some(option) = walk.next() {
-        let at = offset + walk.at - option.as_ref().map_or(0, |option| option.len());
-        let malformed = ParseError::new(Layer::Tcp, Fault::BadOptionLen, at);
-        let option = option.map_err(|Malformed| malformed)?;
-        match take(&mut options, option) {
+    for (at, option) in (Walk { octets, at: 0 }) {
+        match option.map_or(Taken::Malformed, |option| take(&mut options, option)) {
             Taken::Known => {}
-            Taken::Unknown => unknown.extend_from_slice(option),
-            Taken::Malformed => return Err(malformed),
+            Taken::Unknown(option) => unknown.extend_from_slice(option),
+            Taken::Malformed => {
+                return Err(ParseError::new(Layer::Tcp, Fault::BadOptionLen, offset + at));
+            }
         }
     }
     options.unknown = (!unknown.is_empty()).then(|| unknown.into());
@@ -66,16 +64,16 @@ pub(super) fn parse(octets: &[u8], offset: usize) -> Result<Options, ParseError>
 }
 
 /// What became of an option.
-enum Taken {
+enum Taken<'a> {
     Known,
-    Unknown,
+    Unknown(&'a [u8]),
     Malformed,
 }
 
 /// Notes what `option`, which has its kind and length octet, says.
 ///
 /// A new kind is an arm here, a field of [`Options`], and a line in [`Layout::write`].
-fn take(options: &mut Options, option: &[u8]) -> Taken {
+fn take<'a>(options: &mut Options, option: &'a [u8]) -> Taken<'a> {
     match *option {
         [kind::MSS, _, a, b] => options.mss = Some(u16::from_be_bytes([a, b])),
         [kind::WINDOW_SCALE, _, shift] => options.window_scale = Some(shift),
@@ -93,7 +91,7 @@ fn take(options: &mut Options, option: &[u8]) -> Taken {
         [kind::MSS | kind::WINDOW_SCALE | kind::SACK_PERMITTED | kind::TIMESTAMPS, ..] => {
             return Taken::Malformed;
         }
-        _ => return Taken::Unknown,
+        _ => return Taken::Unknown(option),
     }
     Taken::Known
 }
@@ -110,30 +108,32 @@ fn parse_sack(octets: &[u8]) -> Option<SackBlocks> {
     (!sack.is_empty()).then_some(sack)
 }
 
-/// An option that is shorter than two octets or runs past the end.
-struct Malformed;
-
 /// Walks over options one by one; each step gets on by an octet at least.
+///
+/// Tells where each begins, and its octets with kind and length; nothing, and then no more, for one
+/// that is shorter than two octets or runs past the end.
 struct Walk<'a> {
     octets: &'a [u8],
-    /// Behind the option that came last; at a malformed one.
     at: usize,
 }
 
-impl<'a> Walk<'a> {
-    fn next(&mut self) -> Option<Result<&'a [u8], Malformed>> {
+impl<'a> Iterator for Walk<'a> {
+    type Item = (usize, Option<&'a [u8]>);
+
+    fn next(&mut self) -> Option<Self::Item> {
         while self.octets.get(self.at) == Some(&kind::NOP) {
             self.at += 1;
         }
         let rest = self.octets.get(self.at..)?;
-        match *rest {
-            [] | [kind::END, ..] => None,
-            [_, len, ..] if len >= 2 && usize::from(len) <= rest.len() => {
-                self.at += usize::from(len);
-                Some(Ok(&rest[..usize::from(len)]))
-            }
-            _ => Some(Err(Malformed)),
-        }
+        let len = match *rest {
+            [] | [kind::END, ..] => return None,
+            [_, len, ..] => usize::from(len),
+            [_] => 0,
+        };
+        let at = self.at;
+        let option = rest.get(..len).filter(|_| len >= 2);
+        self.at = option.map_or(self.octets.len(), |option| at + option.len());
+        Some((at, option))
     }
 }
 
@@ -144,14 +144,22 @@ impl<'a> Walk<'a> {
 /// first, then SACK blocks from the last one on, then unknown options from the last one on. What has
 /// been parsed always fits.
 pub(super) struct Layout {
-    octets: [u8; MAX_LEN],
+    /// Room for the 40 octets and all the padding that might turn out to be too much.
+    octets: [u8; 64],
     len: usize,
+}
+
+/// Whether options get padding in front.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Alignment {
+    Aligned,
+    Packed,
 }
 
 impl Layout {
     /// Lays `options` out.
     pub(super) fn of(options: &Options) -> Self {
-        let mut layout = Self { octets: [0; MAX_LEN], len: 0 };
+        let mut layout = Self { octets: [0; 64], len: 0 };
         match options {
             Options {
                 mss: None,
@@ -166,50 +174,52 @@ impl Layout {
                     layout.push(&timestamps_option(*timestamps));
                 }
             }
-            _ => layout.write(options),
+            _ => {
+                layout.write(options, Alignment::Aligned);
+                if layout.len > MAX_LEN {
+                    layout = Self { octets: [0; 64], len: 0 };
+                    layout.write(options, Alignment::Packed);
+                }
+            }
         }
         layout
     }
 
     /// The octets, a multiple of four.
     pub(super) fn as_slice(&self) -> &[u8] {
-        // The rest of the array is zero, which says: end of options.
+        // The rest of the array is zero, which says: end of options (MUST-69).
         &self.octets[..self.len.next_multiple_of(4)]
     }
 
-    fn write(&mut self, options: &Options) {
+    fn write(&mut self, options: &Options, alignment: Alignment) {
         let fixed = fixed_len(options);
-        let unknown =
-            whole_options(options.unknown.as_deref().unwrap_or_default(), MAX_LEN - fixed);
-        let without_sack = fixed + unknown.len();
-        let room = (MAX_LEN - without_sack).saturating_sub(2) / len::SACK_BLOCK;
+        let unknown = options.unknown.as_deref().unwrap_or_default();
+        let unknown = whole_options(unknown, MAX_LEN - fixed);
+        let room = (MAX_LEN - fixed - unknown.len()).saturating_sub(2) / len::SACK_BLOCK;
         let blocks = options.sack.as_slice();
         let blocks = &blocks[..blocks.len().min(room)];
-        let sack_len = if blocks.is_empty() { 0 } else { 2 + blocks.len() * len::SACK_BLOCK };
-        // At most seven octets of padding per place, so it need not be counted if there is room.
-        let padding = padding_len(options, unknown.len(), !blocks.is_empty());
-        let aligned = without_sack + sack_len + padding <= MAX_LEN;
 
         if let Some(mss) = options.mss {
             let [a, b] = mss.to_be_bytes();
             self.push(&[kind::MSS, len::MSS as u8, a, b]);
         }
         if options.sack_permitted {
-            self.pad(aligned && options.timestamps.is_none(), 2);
+            // It stands in for the padding of timestamps.
+            self.pad(alignment, if options.timestamps.is_some() { 0 } else { 2 });
             self.push(&[kind::SACK_PERMITTED, len::SACK_PERMITTED as u8]);
         }
         if let Some(timestamps) = options.timestamps {
-            self.pad(aligned && !options.sack_permitted, 2);
+            self.pad(alignment, if options.sack_permitted { 0 } else { 2 });
             self.push(&timestamps_option(timestamps));
         }
         if let Some(shift) = options.window_scale {
-            self.pad(aligned, 1);
+            self.pad(alignment, 1);
             self.push(&[kind::WINDOW_SCALE, len::WINDOW_SCALE as u8, shift]);
         }
         self.push(unknown);
         if !blocks.is_empty() {
-            self.pad(aligned, self.len.next_multiple_of(4) - self.len + 2);
-            self.push(&[kind::SACK, sack_len as u8]);
+            self.pad(alignment, self.len.next_multiple_of(4) - self.len + 2);
+            self.push(&[kind::SACK, (2 + blocks.len() * len::SACK_BLOCK) as u8]);
             for (left, right) in blocks {
                 self.push(&left.0.to_be_bytes());
                 self.push(&right.0.to_be_bytes());
@@ -222,8 +232,8 @@ impl Layout {
         self.len += octets.len();
     }
 
-    fn pad(&mut self, aligned: bool, nops: usize) {
-        if aligned {
+    fn pad(&mut self, alignment: Alignment, nops: usize) {
+        if alignment == Alignment::Aligned {
             self.octets[self.len..self.len + nops].fill(kind::NOP);
             self.len += nops;
         }
@@ -245,23 +255,9 @@ fn fixed_len(options: &Options) -> usize {
         + part(options.window_scale.is_some(), len::WINDOW_SCALE)
 }
 
-/// Octets of padding that alignment takes.
-fn padding_len(options: &Options, unknown_len: usize, has_sack: bool) -> usize {
-    let permitted_or_timestamps = options.sack_permitted != options.timestamps.is_some();
-    let scale = options.window_scale.is_some();
-    let sack = if has_sack { unknown_len.next_multiple_of(4) - unknown_len + 2 } else { 0 };
-    2 * usize::from(permitted_or_timestamps) + usize::from(scale) + sack
-}
-
 /// The first options of `octets` that are well formed and take at most `room` octets together.
 fn whole_options(octets: &[u8], room: usize) -> &[u8] {
-    let mut walk = Walk { octets, at: 0 };
-    let mut end = 0;
-    while let Some(Ok(_)) = walk.next() {
-        if walk.at > room {
-            break;
-        }
-        end = walk.at;
-    }
+    let ends = Walk { octets, at: 0 }.map_while(|(at, option)| Some(at + option?.len()));
+    let end = ends.take_while(|&end| end <= room).last().unwrap_or(0);
     &octets[..end]
 }
