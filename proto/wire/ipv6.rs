@@ -103,50 +103,52 @@ fn walk(chain: &[u8], header: &mut IpHeader) -> Result<usize, ParseError> {
     let mut at = HEADER_LEN;
     let mut named_at = field::NEXT_HEADER;
     for _ in 0..=MAX_EXTENSIONS {
-        let next = header.protocol.0;
-        match next {
+        let len = match header.protocol.0 {
             next_header::HOP_BY_HOP if at != HEADER_LEN => {
                 return Err(error(Fault::MisplacedExtension, named_at));
             }
             next_header::HOP_BY_HOP | next_header::DESTINATION_OPTIONS => {
-                check_options(extension(chain, at)?, at)?;
+                let extension = extension(chain, at)?;
+                check_options(extension, at)?;
+                extension.len()
             }
             next_header::ROUTING => {
+                let extension = extension(chain, at)?;
                 // With no segment left its type does not matter (RFC 8200 section 4.4).
-                if extension(chain, at)?[3] != 0 {
+                if extension[3] != 0 {
                     return Err(error(Fault::UnsupportedRouting, at + 2));
                 }
+                extension.len()
             }
             next_header::FRAGMENT if header.fragment.is_some() => {
                 return Err(error(Fault::MisplacedExtension, named_at));
             }
             next_header::FRAGMENT => {
-                let [protocol, _, high, low, ident @ ..] = *fragment_header(chain, at)?;
-                let word = u16::from_be_bytes([high, low]);
-                let fragment = Fragment { offset: word & !7, more: word & 1 != 0 };
-                header.protocol = Protocol(protocol);
-                header.ident = u32::from_be_bytes(ident);
-                header.fragment = Some(fragment);
-                named_at = at;
-                at += FRAGMENT_LEN;
-                if fragment.is_whole() {
-                    continue;
-                }
-                // What follows can be read only when the datagram is whole again.
-                return Ok(at);
+                read_fragment(chain, at, header)?;
+                FRAGMENT_LEN
             }
             _ => return Ok(at),
-        }
-        let extension = extension(chain, at)?;
-        header.protocol = Protocol(extension[0]);
+        };
+        // Each of them begins with the number of the next.
+        header.protocol = Protocol(chain[at]);
         named_at = at;
-        at += extension.len();
+        at += len;
+        if header.fragment.is_some_and(|fragment| !fragment.is_whole()) {
+            // What follows can be read only when the datagram is whole again.
+            return Ok(at);
+        }
     }
     Err(error(Fault::TooManyExtensions, named_at))
 }
 
-fn fragment_header(chain: &[u8], at: usize) -> Result<&[u8; FRAGMENT_LEN], ParseError> {
-    chain[at..].first_chunk().ok_or(error(Fault::Truncated, chain.len()))
+/// Notes what the fragment header at `at` says.
+fn read_fragment(chain: &[u8], at: usize, header: &mut IpHeader) -> Result<(), ParseError> {
+    let octets = chain[at..].first_chunk::<FRAGMENT_LEN>();
+    let &[_, _, high, low, ref ident @ ..] = octets.ok_or(error(Fault::Truncated, chain.len()))?;
+    let word = u16::from_be_bytes([high, low]);
+    header.fragment = Some(Fragment { offset: word & !7, more: word & 1 != 0 });
+    header.ident = u32::from_be_bytes(*ident);
+    Ok(())
 }
 
 /// The extension header at `at`, with all its octets, at least 8.
