@@ -100,6 +100,15 @@ fn a_payload_is_a_slice_of_what_the_device_gave() {
     assert_eq!(received.segment.payload.as_ptr(), body.as_ptr());
 }
 
+#[test]
+fn an_empty_payload_keeps_no_buffer_alive() {
+    let octets = Bytes::from(hex(SYN));
+    let packet = Packet::from(octets.clone());
+    let parsed = parse_ip(&packet).unwrap();
+    let _held = tcp::parse(&parsed.header, packet.narrow(parsed.payload)).unwrap();
+    assert!(octets.is_unique());
+}
+
 fn header_v4(protocol: Protocol) -> IpHeader {
     IpHeader::new([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), protocol)
 }

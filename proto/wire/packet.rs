@@ -53,7 +53,9 @@ impl Packet {
     /// Its octets as one piece; copied only if they lie in two.
     pub fn into_bytes(self) -> Bytes {
         match (self.head.is_empty(), self.body.is_empty()) {
-            (_, true) => self.head,
+            // An empty slice would keep the buffer alive all the same.
+            (true, true) => Bytes::new(),
+            (false, true) => self.head,
             (true, false) => self.body,
             (false, false) => self.to_vec().into(),
         }

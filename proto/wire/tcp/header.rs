@@ -76,8 +76,9 @@ pub fn parse(ip: &IpHeader, mut packet: Packet) -> Result<PortedSegment, ParseEr
 
 /// Writes a segment with its IP header and makes a packet of it, the payload shared, not copied.
 ///
-/// `ip.protocol` must be TCP. The head of the packet is split off `arena`, which must be empty; one
-/// arena for many packets saves an allocation for each. With `gso_size`, the payload octets of each
+/// `ip.protocol` must be TCP. The head of the packet is split off `arena`, which must be empty. An
+/// arena created with room for many heads saves an allocation for each: when it is used up, it takes
+/// as much again. With `gso_size`, the payload octets of each
 /// segment that the device is to make of this one, `checksum` should be [`ChecksumMode::Partial`].
 pub fn emit(
     arena: &mut BytesMut,
