@@ -1,0 +1,71 @@
+//! The command line: what the subcommands are, how loud they are, and how they fail.
+
+mod demo;
+mod quantity;
+mod trace;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{ArgAction, Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
+
+/// An actor-native network stack: TCP/IP whose every part is an actor on a routing bus.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Say more on standard error: -v what happens to connections, -vv to segments, -vvv everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  netmart demo                           download 16 MiB over a link that loses 2% of its packets
+  netmart demo --trace demo.trace        the same, and record every event on both buses
+  netmart trace show demo.trace --limit 40
+                                         read what was recorded
+
+Exit status: 0 when all went well, 1 when something failed, 2 when the command line is wrong.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Trace(trace::Trace),
+}
+
+/// Runs what the command line says.
+pub(crate) fn main() -> ExitCode {
+    let Cli { command, verbose } = Cli::parse();
+    log_to_stderr(verbose);
+    let result = match command {
+        Command::Demo(demo) => demo.run(),
+        Command::Trace(trace) => trace.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("netmart: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::DEBUG,
+        2.. => LevelFilter::TRACE,
+    };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).init();
+}
+
+/// Whether whoever read our output has gone, as `head` does: that is their good right.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.into_iter().any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

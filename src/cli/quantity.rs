@@ -1,0 +1,1 @@
+//! Sizes, rates, durations and percentages as people write them.

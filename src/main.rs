@@ -1,0 +1,9 @@
+//! The `netmart` command.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

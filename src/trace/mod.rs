@@ -1,0 +1,1 @@
+//! Files of everything that happened on a bus.
