@@ -152,6 +152,14 @@ impl fmt::Debug for Record {
 
 /// The words that go with a record, written only if asked for.
 pub trait Detail {
+    /// The name of the topic, if the event concerns one.
+    fn topic(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Tells who receives it, in order, where the record counts recipients.
+    fn recipients(&self, _each: &mut dyn FnMut(ActorId)) {}
+
     /// Writes the routing key or pattern.
     ///
     /// # Errors
@@ -176,6 +184,10 @@ pub trait Recorder {
 pub(crate) struct Line<'a, T>(pub(crate) &'a T);
 
 impl<T: Topic> Detail for Line<'_, T> {
+    fn topic(&self) -> Option<&'static str> {
+        Some(T::NAME)
+    }
+
     fn key(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         write!(out, "{:?}", self.0.key())
     }
@@ -191,6 +203,10 @@ pub(crate) struct PatternLine<'a, P> {
 }
 
 impl<P: Pattern> Detail for PatternLine<'_, P> {
+    fn topic(&self) -> Option<&'static str> {
+        Some(self.topic)
+    }
+
     fn key(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         write!(out, "{:?}", self.pattern)
     }

@@ -60,6 +60,10 @@ pub(crate) struct UnmatchedLine<'a, T> {
 }
 
 impl<T: Topic> crate::trace::Detail for UnmatchedLine<'_, T> {
+    fn topic(&self) -> Option<&'static str> {
+        Some(T::NAME)
+    }
+
     fn key(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         out.write_str(&self.why.key)
     }
