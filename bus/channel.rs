@@ -337,7 +337,8 @@ impl<T: Topic> AnyChannel for Channel<T> {
         T::NAME
     }
 
-    fn route(&self, space: &Space, envelope: Envelope) {
+    fn route(&self, space: &Space, id: EventId, cause: EventId, sender: ActorId) {
+        let envelope = Envelope { id, cause, actor: sender, channel: self.index, op: Op::Send };
         let message = self.messages.borrow_mut().pop_front();
         if let Some(message) = message {
             space.tally.sent.add(1);

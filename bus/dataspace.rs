@@ -159,23 +159,33 @@ impl Dataspace {
             if self.spent() >= limit {
                 return Ran::BudgetSpent;
             }
-            let next = self.space.order.borrow_mut().pop_front();
+            // Read field by field: a copy of an entry written a moment ago would wait for the
+            // processor to collect it from its parts.
+            let mut order = self.space.order.borrow_mut();
+            let next = order.front().map(|e| (e.op, e.channel, e.id, e.cause, e.actor));
+            if next.is_some() {
+                order.pop_front();
+            }
+            drop(order);
             match next {
-                Some(envelope) => self.step(envelope),
+                Some((Op::Send, channel, id, cause, actor)) => {
+                    self.space.tally.events.add(1);
+                    let channel = self.known(channel);
+                    self.channels[channel].route(&self.space, id, cause, actor);
+                }
+                Some((op, channel, id, cause, actor)) => {
+                    self.space.tally.events.add(1);
+                    self.step(Envelope { id, cause, actor, channel, op });
+                }
                 None if self.space.queue_due_timers(now) => {}
                 None => return Ran::Idle,
             }
         }
     }
 
-    #[inline]
+    /// Lets anything but a message take effect.
     fn step(&mut self, envelope: Envelope) {
-        self.space.tally.events.add(1);
         match envelope.op {
-            Op::Send => {
-                let channel = self.known(envelope.channel);
-                self.channels[channel].route(&self.space, envelope);
-            }
             Op::Command => {
                 let channel = self.known(envelope.channel);
                 self.channels[channel].execute(&self.space, envelope);
@@ -191,6 +201,8 @@ impl Dataspace {
                     actor.start(&self.space, envelope.cause);
                 }
             }
+            // The drain loop routes messages itself.
+            Op::Send => {}
             Op::Kill => {
                 if let Some(actor) = self.actor(envelope.actor).filter(|actor| actor.is_live()) {
                     actor.end(None);

@@ -12,7 +12,7 @@ use slab::Slab;
 
 use crate::actor::Notice;
 use crate::group::Group;
-use crate::id::ActorId;
+use crate::id::{ActorId, EventId};
 use crate::key::{Mask, Pattern};
 use crate::lease::Hold;
 use crate::news::{News, Watch};
@@ -234,7 +234,7 @@ impl<F: Fact + Hash> AnyChannel for FactChannel<F> {
         F::NAME
     }
 
-    fn route(&self, _space: &Space, _envelope: Envelope) {}
+    fn route(&self, _space: &Space, _id: EventId, _cause: EventId, _sender: ActorId) {}
 
     fn execute(&self, space: &Space, envelope: Envelope) {
         let command = self.commands.borrow_mut().pop_front();

@@ -64,7 +64,7 @@ pub(crate) struct Envelope {
 pub(crate) trait AnyChannel {
     fn name(&self) -> &'static str;
     /// Takes the next message from its queue and routes it.
-    fn route(&self, space: &Space, envelope: Envelope);
+    fn route(&self, space: &Space, id: EventId, cause: EventId, sender: ActorId);
     /// Takes the next command from its queue and lets it take effect.
     fn execute(&self, space: &Space, envelope: Envelope);
     /// Ends a lease of this channel.
