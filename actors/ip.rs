@@ -242,6 +242,3 @@ const fn icmp_for(ip: &IpAddr) -> Protocol {
         IpAddr::V6(_) => Protocol::ICMPV6,
     }
 }
-
-#[cfg(test)]
-mod tests;

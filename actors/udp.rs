@@ -7,6 +7,7 @@
 mod ends;
 
 use core::time::Duration;
+use std::net::IpAddr;
 
 use bytes::BytesMut;
 use netmart_bus::{
@@ -224,7 +225,7 @@ impl Udp {
     }
 
     /// The address to send from: the one asked for, the one that is bound, or that of the path.
-    fn source(&self, local: LocalAddress, ip: Option<std::net::IpAddr>, path: &Path) -> Option<std::net::IpAddr> {
+    fn source(&self, local: LocalAddress, ip: Option<IpAddr>, path: &Path) -> Option<IpAddr> {
         let bound = Some(local.0.ip).filter(|ip| !ip.is_unspecified());
         let source = ip.or(bound).unwrap_or(path.source);
         let is_usable =
@@ -233,7 +234,7 @@ impl Udp {
     }
 
     /// Nobody repeats a datagram that was too large for some link, so routers may fragment it.
-    fn header(&mut self, source: std::net::IpAddr, remote: RemoteAddress) -> IpHeader {
+    fn header(&mut self, source: IpAddr, remote: RemoteAddress) -> IpHeader {
         let destination = remote.0.ip;
         let header = IpHeader::new(source, destination, Protocol::UDP);
         let ttl = if destination.is_multicast() { MULTICAST_TTL } else { self.ttl };
@@ -262,7 +263,7 @@ impl Unsent {
 }
 
 /// The address that a port is claimed on: every one, if the end has none of its own.
-fn claimed_ip(local: LocalAddress) -> Option<std::net::IpAddr> {
+fn claimed_ip(local: LocalAddress) -> Option<IpAddr> {
     Some(local.0.ip).filter(|ip| !ip.is_unspecified())
 }
 
@@ -275,6 +276,7 @@ const fn port_unreachable(header: &IpHeader) -> IcmpErrorKind {
 impl Actor for Udp {
     fn started(&mut self, ctx: &mut Context<'_, Self>) {
         self.publishers = Some(Publishers { up: ctx.publisher(), down: ctx.publisher() });
+        ctx.subscribe::<PortReply>(ForAskerPattern::any().asker(ctx.id())).keep();
     }
 
     fn timeout(&mut self, _token: TimerToken, ctx: &mut Context<'_, Self>) {
@@ -340,6 +342,3 @@ impl Watcher<Interest<UdpDatagram>> for Udp {
 }
 
 watches_routes!(Udp, routes);
-
-#[cfg(test)]
-mod tests;

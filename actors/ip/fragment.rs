@@ -73,13 +73,14 @@ mod tests {
     fn fragments_fit_the_mtu_and_carry_every_octet_once() {
         let octets: Vec<u8> = (0..3000).map(|n| n as u8).collect();
         let (head, body) = octets.split_at(8);
-        let payload = Packet {
-            head: head.to_vec().into(),
-            body: body.to_vec().into(),
-            ..Packet::default()
-        };
+        let payload =
+            Packet { head: head.to_vec().into(), body: body.to_vec().into(), ..Packet::default() };
         let cases = [
-            ("192.0.2.1", "192.0.2.2", vec![(0, 1480, true), (1480, 1480, true), (2960, 40, false)]),
+            (
+                "192.0.2.1",
+                "192.0.2.2",
+                vec![(0, 1480, true), (1480, 1480, true), (2960, 40, false)],
+            ),
             ("fd00::1", "fd00::2", vec![(0, 1448, true), (1448, 1448, true), (2896, 104, false)]),
         ];
         for (src, dst, expected) in cases {
@@ -93,8 +94,12 @@ mod tests {
     fn a_datagram_in_one_piece_is_cut_as_well() {
         let octets: Vec<u8> = (0..100).collect();
         let payload = Packet::from(octets.clone());
-        let pieces = cut(&mut BytesMut::new(), header("192.0.2.1", "192.0.2.2"), payload, 68).unwrap();
-        assert_eq!(read(&pieces, 68), (vec![(0, 48, true), (48, 48, true), (96, 4, false)], octets));
+        let pieces =
+            cut(&mut BytesMut::new(), header("192.0.2.1", "192.0.2.2"), payload, 68).unwrap();
+        assert_eq!(
+            read(&pieces, 68),
+            (vec![(0, 48, true), (48, 48, true), (96, 4, false)], octets)
+        );
     }
 
     #[test]

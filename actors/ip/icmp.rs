@@ -1,9 +1,12 @@
 //! ICMP: echoes, errors about what we sent, errors that we send (RFC 792, RFC 1122 section 3.2.2, RFC 4443).
 
+use std::net::IpAddr;
+
 use bytes::{Bytes, BytesMut};
 use netmart_proto::wire::icmp::{self, IcmpError, IcmpErrorKind, IcmpMessage, Quote};
-use netmart_proto::wire::{IpHeader, IpVersion, Packet, Protocol, emit_ip};
+use netmart_proto::wire::{IpHeader, IpVersion, Packet, Protocol, emit_ip, parse_ip};
 
+use super::reassembly::Abandonment;
 use super::turn::Turn;
 use super::{Ip, icmp_for};
 use crate::address::{Address, Direction, LocalAddress, RemoteAddress};
@@ -88,7 +91,8 @@ impl Ip {
     pub(super) fn too_big(&self, packet: &Packet, mtu: u16, turn: &mut Turn) {
         turn.discard("too_big");
         let kind = IcmpErrorKind::PacketTooBig { mtu: mtu.into() };
-        if let Some(error) = Quote::parse(&packet.head).ok().and_then(|q| error_about(&q, kind, turn))
+        if let Some(error) =
+            Quote::parse(&packet.head).ok().and_then(|q| error_about(&q, kind, turn))
         {
             turn.error(error);
         }
@@ -96,12 +100,11 @@ impl Ip {
 
     /// Tells the senders of datagrams that did not become whole in time (RFC 792, RFC 4443 section 3.3).
     pub(super) fn report_abandoned(&mut self, turn: &mut Turn) {
-        use super::reassembly::Abandonment;
         while let Some(abandoned) = self.reassembly.poll_abandoned() {
             turn.discard_many(abandoned.reason.name(), abandoned.fragments);
             let timed_out = abandoned.reason == Abandonment::TimedOut;
             if let Some(first) = abandoned.first.filter(|_| timed_out)
-                && let Ok(parsed) = netmart_proto::wire::parse_ip(&first)
+                && let Ok(parsed) = parse_ip(&first)
             {
                 let kind = IcmpErrorKind::TimeExceeded { code: REASSEMBLY_TIME_EXCEEDED };
                 self.report(&parsed.header, first, kind, turn);
@@ -110,7 +113,12 @@ impl Ip {
     }
 
     /// Tells the sender of a datagram what is wrong with it.
-    pub(super) fn report_datagram(&mut self, kind: IcmpErrorKind, datagram: Datagram, turn: &mut Turn) {
+    pub(super) fn report_datagram(
+        &mut self,
+        kind: IcmpErrorKind,
+        datagram: Datagram,
+        turn: &mut Turn,
+    ) {
         let Datagram { header, transport } = datagram;
         let mut head = BytesMut::with_capacity(header.emitted_len() + transport.head.len());
         if emit_ip(&mut head, &header, transport.len()).is_ok() {
@@ -154,7 +162,7 @@ impl Ip {
     }
 
     /// The address the datagram was sent to, if it is ours alone; else the best one for its sender.
-    fn error_source(&self, header: &IpHeader) -> Option<std::net::IpAddr> {
+    fn error_source(&self, header: &IpHeader) -> Option<IpAddr> {
         if self.routes.is_local(header.dst) {
             return Some(header.dst);
         }
@@ -169,7 +177,7 @@ impl Ip {
     }
 
     /// The header of an ICMP message of ours. Routers may fragment it: nobody would repeat it.
-    fn header(&self, src: std::net::IpAddr, dst: std::net::IpAddr) -> IpHeader {
+    fn header(&self, src: IpAddr, dst: IpAddr) -> IpHeader {
         let header = IpHeader::new(src, dst, icmp_for(&dst));
         IpHeader { ttl: self.ttl, dont_fragment: dst.is_ipv6(), ..header }
     }

@@ -61,13 +61,19 @@ mod tests {
         let mut mtus = PathMtus::default();
         let now = Instant::ZERO;
         assert_eq!(mtus.get(&path(1), now), None);
-        for (told, expected) in [(9000, 9000), (1400, 1400), (1450, 1400), (0, 1280), (1 << 20, 1280)] {
+        for (told, expected) in
+            [(9000, 9000), (1400, 1400), (1450, 1400), (0, 1280), (1 << 20, 1280)]
+        {
             mtus.learn(path(1), told, now);
             assert_eq!(mtus.get(&path(1), now), Some(expected), "told {told}");
         }
         assert_eq!(mtus.get(&path(1), now + LIFETIME), None);
         mtus.learn(path(1), 1400, now + LIFETIME);
-        assert_eq!(mtus.get(&path(1), now + LIFETIME), Some(1400), "what was forgotten does not count");
+        assert_eq!(
+            mtus.get(&path(1), now + LIFETIME),
+            Some(1400),
+            "what was forgotten does not count"
+        );
     }
 
     #[test]

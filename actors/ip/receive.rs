@@ -1,6 +1,7 @@
 //! Which packets are for us, and for whom of us.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::ops::Range;
 
 use netmart_proto::wire::icmp::IcmpErrorKind;
 use netmart_proto::wire::{
@@ -8,9 +9,9 @@ use netmart_proto::wire::{
     parse_ip,
 };
 
-use super::Ip;
-use super::icmp_for;
+use super::icmp::UNRECOGNIZED_OPTION;
 use super::turn::Turn;
+use super::{Ip, icmp_for};
 use crate::message::Datagram;
 
 /// Where a packet comes from.
@@ -36,7 +37,7 @@ impl Ip {
                 return turn.discard(reason);
             }
             if header.fragment.is_none_or(Fragment::is_whole) {
-                return self.hand_on(header, packet, parsed.payload.start..parsed.payload.end, origin, turn);
+                return self.hand_on(header, packet, parsed.payload, origin, turn);
             }
             let piece = packet.narrow(parsed.payload);
             match self.reassembly.handle_fragment(header, piece, turn.at) {
@@ -48,7 +49,12 @@ impl Ip {
     }
 
     /// Whether the packet may come from where it says, and is for us.
-    fn admit(&self, header: &IpHeader, origin: Origin, turn: &mut Turn) -> Result<(), &'static str> {
+    fn admit(
+        &self,
+        header: &IpHeader,
+        origin: Origin,
+        turn: &mut Turn,
+    ) -> Result<(), &'static str> {
         if origin == Origin::Ourselves {
             return Ok(());
         }
@@ -78,7 +84,7 @@ impl Ip {
         &mut self,
         header: IpHeader,
         packet: Packet,
-        payload: std::ops::Range<usize>,
+        payload: Range<usize>,
         origin: Origin,
         turn: &mut Turn,
     ) {
@@ -86,7 +92,11 @@ impl Ip {
         let is_icmp = protocol == icmp_for(&header.dst);
         let is_wanted = is_icmp || turn.continues(protocol) || self.wants(protocol);
         if !is_wanted {
-            turn.discard(if protocol == Protocol::NONE { "no_payload" } else { "unknown_protocol" });
+            turn.discard(if protocol == Protocol::NONE {
+                "no_payload"
+            } else {
+                "unknown_protocol"
+            });
             if protocol != Protocol::NONE {
                 let kind = unknown_protocol(&header, &packet, payload.start);
                 self.report(&header, packet, kind, turn);
@@ -112,7 +122,9 @@ impl Ip {
     /// Throws a packet away whose headers cannot be read, and tells its sender where IPv6 wants it.
     fn refuse(&mut self, packet: &Packet, error: ParseError, origin: Origin, turn: &mut Turn) {
         turn.discard(error.fault.name());
-        let Some(header) = addresses_v6(packet).filter(|_| error.layer == Layer::Ipv6) else { return };
+        let Some(header) = addresses_v6(packet).filter(|_| error.layer == Layer::Ipv6) else {
+            return;
+        };
         let Some(code) = parameter_problem(error.fault, &header) else { return };
         if self.admit(&header, origin, turn).is_ok() {
             // Both are offsets within headers, of 2^16 octets at most.
@@ -152,9 +164,9 @@ fn parameter_problem(fault: Fault, header: &IpHeader) -> Option<u8> {
     match fault {
         Fault::BadFragment | Fault::UnsupportedRouting => Some(ERRONEOUS_FIELD),
         Fault::MisplacedExtension => Some(UNRECOGNIZED_NEXT_HEADER),
-        Fault::UnknownOptionReport => Some(super::icmp::UNRECOGNIZED_OPTION),
+        Fault::UnknownOptionReport => Some(UNRECOGNIZED_OPTION),
         Fault::UnknownOptionReportUnicast if !header.dst.is_multicast() => {
-            Some(super::icmp::UNRECOGNIZED_OPTION)
+            Some(UNRECOGNIZED_OPTION)
         }
         _ => None,
     }

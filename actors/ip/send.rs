@@ -60,7 +60,9 @@ impl Ip {
         if protocol == Protocol::TCP || destination.is_ipv4() {
             return capabilities.mtu;
         }
-        self.path_mtus.get(&destination, turn.at).map_or(capabilities.mtu, |mtu| mtu.min(capabilities.mtu))
+        self.path_mtus
+            .get(&destination, turn.at)
+            .map_or(capabilities.mtu, |mtu| mtu.min(capabilities.mtu))
     }
 
     /// Fragments a packet that may be; of others the sender is told that they are too big.

@@ -33,9 +33,9 @@ enum State {
     /// Its port is being claimed; what shall be sent waits.
     Claiming(Vec<UdpDatagram>),
     /// It is bound, as these facts say.
-    Bound([Handle; 2]),
+    Bound(#[expect(dead_code, reason = "held, so that the facts hold")] [Handle; 2]),
     /// It could not be bound, as this fact says.
-    Failed(#[expect(dead_code, reason = "held, so that the fact is")] Handle),
+    Failed(#[expect(dead_code, reason = "held, so that the fact holds")] Handle),
     /// It could not be bound, and the fact is about to be stated.
     Failing,
 }
