@@ -10,7 +10,7 @@ use crate::id::{ActorId, EventId};
 use crate::key::Pattern;
 use crate::lease::Hold;
 use crate::news::{News, Watch};
-use crate::routing::{Entry, Router};
+use crate::routing::{Entry, Rank, Router};
 use crate::space::{AnyChannel, Envelope, Op, Space};
 use crate::topic::{Change, Interest, PatternOf, Role, Topic};
 use crate::trace::{Kind, Line, PatternLine};
@@ -19,13 +19,12 @@ use crate::unmatched::{Unmatched, UnmatchedLine};
 /// A subscriber or observer, as it hangs on its pattern.
 pub(crate) struct Subscriber<T: Topic> {
     target: Rc<dyn Receive<T>>,
-    actor: ActorId,
-    hold: Hold,
+    rank: Rank,
 }
 
 impl<T: Topic> Entry for Subscriber<T> {
-    fn rank(&self) -> (ActorId, u8) {
-        (self.actor, u8::from(self.hold == Hold::Observe))
+    fn rank(&self) -> Rank {
+        self.rank
     }
 }
 
@@ -181,7 +180,7 @@ impl<T: Topic> Channel<T> {
             interests.each_match(message.key(), |index, node| {
                 for (place, entry) in node.entries.iter().enumerate() {
                     if entry.target.is_live() {
-                        targets.push((entry.actor, index, place as u32));
+                        targets.push((entry.rank.actor(), index, place as u32));
                     }
                 }
             });
@@ -254,10 +253,13 @@ impl<T: Topic> Channel<T> {
     fn tell(&self, space: &Space, envelope: Envelope, kind: Kind, interest: Interest<T>) {
         self.watches.borrow_mut().prepare(interest.pattern.mask());
         let watches = self.watches.borrow();
-        let role = Some(interest.role);
+        let role = interest.role;
         let count = self.news.gather(|found| {
             watches.each_overlap(&interest.pattern, |_, node| {
-                node.entries.iter().filter(|watch| watch.role == role).for_each(&mut *found);
+                node.entries
+                    .iter()
+                    .filter(|watch| watch.rank == Rank::new(watch.rank.actor(), role as u8))
+                    .for_each(&mut *found);
             });
         });
         let id = space.next_event();
@@ -283,8 +285,8 @@ impl<T: Topic> Channel<T> {
                 let node = {
                     let mut interests = self.interests.borrow_mut();
                     let node = interests.intern(pattern);
-                    let actor = target.id();
-                    interests.node_mut(node).add(Subscriber { target, actor, hold });
+                    let rank = Rank::new(target.id(), u8::from(hold == Hold::Observe));
+                    interests.node_mut(node).add(Subscriber { target, rank });
                     node
                 };
                 space.leases.borrow_mut().activate(lease, node, hold);
@@ -305,8 +307,8 @@ impl<T: Topic> Channel<T> {
                 let node = {
                     let mut watches = self.watches.borrow_mut();
                     let node = watches.intern(pattern);
-                    let (target, actor) = (Rc::clone(&target), target.id());
-                    watches.node_mut(node).add(Watch { target, actor, role: Some(role) });
+                    let (target, rank) = (Rc::clone(&target), Rank::new(target.id(), role as u8));
+                    watches.node_mut(node).add(Watch { target, rank });
                     node
                 };
                 space.leases.borrow_mut().activate(lease, watch_node(node, role), Hold::Watch);
@@ -360,7 +362,7 @@ impl<T: Topic> AnyChannel for Channel<T> {
             let role = if lease.node >> 31 == 0 { Role::Subscriber } else { Role::Provider };
             let node = lease.node & !(1 << 31);
             let mut watches = self.watches.borrow_mut();
-            let rank = (lease.actor, role as u8 + 1);
+            let rank = Rank::new(lease.actor, role as u8);
             let taken = watches.node_mut(node).take(rank);
             let bare = watches.node(node).is_bare().then(|| watches.remove(node));
             drop(watches);
@@ -378,8 +380,8 @@ impl<T: Topic> AnyChannel for Channel<T> {
         let mut interests = self.interests.borrow_mut();
         let node = interests.node_mut(lease.node);
         let taken = match lease.hold {
-            Hold::Subscribe => node.take((lease.actor, 0)),
-            Hold::Observe => node.take((lease.actor, 1)),
+            Hold::Subscribe => node.take(Rank::new(lease.actor, 0)),
+            Hold::Observe => node.take(Rank::new(lease.actor, 1)),
             _ => None,
         };
         let gone = role.filter(|&role| {

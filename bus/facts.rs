@@ -16,7 +16,7 @@ use crate::id::{ActorId, EventId};
 use crate::key::{Mask, Pattern};
 use crate::lease::Hold;
 use crate::news::{News, Watch};
-use crate::routing::{Router, hash_key, hash_pattern};
+use crate::routing::{Rank, Router, grow_gently, hash_key, hash_pattern};
 use crate::space::{AnyChannel, Envelope, Op, Space};
 use crate::topic::{Change, Fact, PatternOf};
 use crate::trace::{Kind, Line, PatternLine};
@@ -57,6 +57,7 @@ impl<F: Fact> Bag<F> {
             return (node, false);
         }
         *sequence += 1;
+        grow_gently(nodes);
         let node = nodes.insert(Node { fact, count: 1, sequence: *sequence }) as u32;
         index.insert_unique(hash, node, |&node| hasher.hash_one(&nodes[node as usize].fact));
         for group in groups {
@@ -195,7 +196,7 @@ impl<F: Fact> FactChannel<F> {
             let mut watches = self.watches.borrow_mut();
             let node = watches.intern(pattern);
             let (target, actor) = (Rc::clone(&target), target.id());
-            watches.node_mut(node).add(Watch { target, actor, role: None });
+            watches.node_mut(node).add(Watch { target, rank: Rank::new(actor, 0) });
             node
         };
         space.leases.borrow_mut().activate(lease, node, Hold::Watch);
@@ -209,7 +210,7 @@ impl<F: Fact> FactChannel<F> {
             self.trace_pattern(space, Kind::Unsubscribe, envelope, &pattern);
         }
         let mut watches = self.watches.borrow_mut();
-        let taken = watches.node_mut(node).take((actor, 0));
+        let taken = watches.node_mut(node).take(Rank::new(actor, 0));
         let bare = watches.node(node).is_bare().then(|| watches.remove(node));
         drop(watches);
         drop((taken, bare));

@@ -62,6 +62,10 @@ impl Leases {
     fn insert(&mut self, actor: ActorId, channel: u16, node: u32, hold: Hold) -> (u32, u32) {
         self.len += 1;
         let index = self.free.pop().unwrap_or_else(|| {
+            if self.slots.len() == self.slots.capacity() {
+                // A quarter at a time; see `grow_gently`.
+                self.slots.reserve_exact(self.slots.len() / 4 + 8);
+            }
             self.slots.push(Lease {
                 actor,
                 generation: 0,

@@ -6,21 +6,20 @@ use std::rc::Rc;
 
 use crate::actor::{Notice, Watchable};
 use crate::id::{ActorId, EventId};
-use crate::routing::Entry;
+use crate::routing::{Entry, Rank};
 use crate::space::Space;
-use crate::topic::{Change, Role};
+use crate::topic::Change;
 
 /// A watcher of `F`, as it hangs on the pattern it watches.
 pub(crate) struct Watch<F> {
     pub(crate) target: Rc<dyn Notice<F>>,
-    pub(crate) actor: ActorId,
-    /// Which interest it watches; facts have no role.
-    pub(crate) role: Option<Role>,
+    /// Whose it is, and which role of interest it watches; facts have no role.
+    pub(crate) rank: Rank,
 }
 
 impl<F> Entry for Watch<F> {
-    fn rank(&self) -> (ActorId, u8) {
-        (self.actor, self.role.map_or(0, |role| role as u8 + 1))
+    fn rank(&self) -> Rank {
+        self.rank
     }
 }
 
@@ -52,8 +51,8 @@ impl<F: Watchable> News<F> {
         let mut last = ActorId::HOST;
         watches(&mut |watch| {
             if watch.target.is_live() {
-                sorted &= last < watch.actor;
-                last = watch.actor;
+                sorted &= last < watch.rank.actor();
+                last = watch.rank.actor();
                 targets.push_back(Rc::clone(&watch.target));
             }
         });

@@ -15,8 +15,8 @@ crate::key! {
 struct Nothing;
 
 impl Entry for Nothing {
-    fn rank(&self) -> (ActorId, u8) {
-        (ActorId::HOST, 0)
+    fn rank(&self) -> Rank {
+        Rank::new(ActorId::HOST, 0)
     }
 }
 

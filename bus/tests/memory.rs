@@ -44,9 +44,9 @@ fn idler(number: u16) -> Spawn<Idler> {
         .provide::<Note>(ends(3).exactly())
 }
 
-/// Grows at doubling tables, so it is measured where they are full: 28,672 is 7/8 of 2^15.
+/// Each interest has a pattern of two socket addresses, which alone takes 64 bytes.
 #[test]
-fn an_idle_actor_with_three_interests_takes_at_most_600_bytes_and_leaves_none_behind() {
+fn an_idle_actor_with_three_interests_takes_at_most_680_bytes_and_leaves_none_behind() {
     const COUNT: u16 = 9_557;
     let mut space = Dataspace::new(Config { hash_seed: Some(1), ..Config::default() });
     let before = ALLOCATOR.allocated();
@@ -57,7 +57,7 @@ fn an_idle_actor_with_three_interests_takes_at_most_600_bytes_and_leaves_none_be
     }
     let each = (ALLOCATOR.allocated() - before - ids.capacity() * 8) / usize::from(COUNT);
     println!("{each} bytes per idle actor with three interests");
-    assert!(each <= 600, "{each} bytes");
+    assert!(each <= 680, "{each} bytes");
     for id in ids {
         space.stop(id);
         while space.run(Time::ZERO) == Ran::BudgetSpent {}

@@ -105,7 +105,8 @@ fn every_kind_of_event_is_told_in_words() {
     let (mut space, log, trace) = (space(), Log::default(), Everything::default());
     space.set_recorder(Some(Box::new(trace.clone())));
     story(&mut space, &log);
-    tell(&mut space, 1, [Act::Release(0), Act::Release(0), Act::Provide(SpotPattern::any())]);
+    tell(&mut space, 1, [Act::Provide(SpotPattern::any())]);
+    tell(&mut space, 1, [Act::Release(0), Act::Release(0), Act::Say(say(8, 8, 0))]);
     let records = trace.0.take();
     let kinds: std::collections::BTreeSet<Kind> = records.iter().map(|(r, _)| r.kind()).collect();
     for kind in [
