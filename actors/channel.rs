@@ -15,6 +15,18 @@ pub(crate) fn is_users(interest: &Interest<Channel>) -> bool {
     interest.pattern.direction.is_none_or(|direction| direction == users)
 }
 
+/// How `change` changes the number of those who hold an interest in the very connection that is
+/// watched, or in all connections of its listener. Whoever wants every channel there is is no party to
+/// any.
+pub(crate) fn parties(before: u32, change: &Change<Interest<Channel>>) -> u32 {
+    let is_party = |interest: &Interest<Channel>| u32::from(interest.pattern.local.is_some());
+    match change {
+        Change::Snapshot(interests) => before + interests.iter().map(is_party).sum::<u32>(),
+        Change::Appeared(interest) => before + is_party(interest),
+        Change::Gone(interest) => before - is_party(interest),
+    }
+}
+
 /// Tells a matcher what `change` means for the demand that `wish_of` reads from interests.
 pub(crate) fn feed_demand<K: Ord + Clone>(
     matcher: &mut DemandMatcher<K>,

@@ -10,11 +10,11 @@ use hashbrown::HashMap;
 use netmart_bus::{
     Actor, Change, Context, Delivery, Handler, Interest, Publisher, Role, Spawn, Watcher,
 };
+use netmart_proto::Instant;
 use netmart_proto::tcp::{self, IsnGenerator};
 use netmart_proto::wire::icmp::IcmpErrorKind;
 use netmart_proto::wire::tcp::{Flags, PortedSegment, Segment};
 use netmart_proto::wire::{ChecksumMode, IpHeader, IpVersion, Protocol, tcp as wire};
-use netmart_proto::Instant;
 use smallvec::{SmallVec, smallvec};
 
 use crate::address::{Address, Flow, FlowPattern, LocalAddress, RemoteAddress};
@@ -22,8 +22,8 @@ use crate::config::{Config, TcpConfigs};
 use crate::doors::{Doors, Knock};
 use crate::message::{
     Arrivals, Datagram, DatagramsIn, DatagramsOut, Discard, DiscardKey, HalfOpen, IcmpErrorIn,
-    Listening, ListeningPattern, OfListenerPattern, OfProtocol, OutgoingDatagram, Reoffer, SegmentsIn,
-    SegmentsOut,
+    Listening, ListeningPattern, OfListenerPattern, OfProtocol, OutgoingDatagram, Reoffer,
+    SegmentsIn, SegmentsOut,
 };
 use crate::route::{RouteTable, watch_routes, watches_routes};
 use crate::state_vector::StateVector;
@@ -122,7 +122,8 @@ impl Codec {
     fn dispatch(&mut self, (flow, segments): Group, at: Instant, ctx: &mut Context<'_, Self>) {
         if self.flows.contains_key(&flow) {
             if let Some(segments_in) = &self.segments_in {
-                segments_in.send(ctx, SegmentsIn { flow, arrivals: Arrivals::Segments(segments), at });
+                segments_in
+                    .send(ctx, SegmentsIn { flow, arrivals: Arrivals::Segments(segments), at });
             }
             return;
         }
@@ -171,7 +172,8 @@ impl Codec {
         let syn = segments.remove(0);
         let mut vector = StateVector::accept(flow, listener, config, &self.isn, &syn, at);
         if !segments.is_empty() {
-            vector = vector.deliver(SegmentsIn { flow, arrivals: Arrivals::Segments(segments), at });
+            vector =
+                vector.deliver(SegmentsIn { flow, arrivals: Arrivals::Segments(segments), at });
         }
         ctx.spawn(vector);
         self.flows.insert(flow, Life::Spawned);
@@ -201,8 +203,11 @@ impl Codec {
             if self.arena.capacity() - self.arena.len() < HEADERS {
                 self.arena = BytesMut::with_capacity(ARENA);
             }
-            let ported =
-                PortedSegment { src_port: flow.local.0.port, dst_port: flow.remote.0.port, segment };
+            let ported = PortedSegment {
+                src_port: flow.local.0.port,
+                dst_port: flow.remote.0.port,
+                segment,
+            };
             match wire::emit(&mut self.arena, &header, ported, gso_size, checksum) {
                 Ok(packet) => datagrams.push(OutgoingDatagram { destination, packet }),
                 Err(_) => Self::discard("not_representable", ctx),
@@ -302,7 +307,8 @@ impl Watcher<Interest<SegmentsIn>> for Codec {
         };
         match change {
             Change::Snapshot(interests) => {
-                self.flows.extend(interests.iter().filter_map(flow_of).map(|flow| (flow, Life::Live)));
+                self.flows
+                    .extend(interests.iter().filter_map(flow_of).map(|flow| (flow, Life::Live)));
             }
             Change::Appeared(interest) => {
                 self.flows.extend(flow_of(&interest).map(|flow| (flow, Life::Live)));

@@ -9,18 +9,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use netmart_bus::{
-    Action, Actor, Change, Context, Delivery, Demand, DemandMatcher, DemandPolicy, Ended, Handle, Handler,
-    Interest, Restart, Role, Spawn, Watcher,
+    Action, Actor, Change, Context, Delivery, Demand, DemandMatcher, DemandPolicy, Ended, Handle,
+    Handler, Interest, Restart, Role, Spawn, Watcher,
 };
 use netmart_proto::tcp::IsnGenerator;
 use netmart_proto::wire::{IpVersion, Protocol};
 
 use crate::address::{Address, Flow, FlowPattern, HandleId, Local, LocalAddress, RemoteAddress};
-use crate::config::{Config, TcpConfigs};
 use crate::channel::{feed_demand, is_users};
+use crate::config::{Config, TcpConfigs};
 use crate::message::{
-    Channel, ChannelPattern, ConnectionKey, ForAsker, PortReply, PortRequest, PortsOf, Refusal, Refused,
-    SegmentsIn,
+    Channel, ChannelPattern, ConnectionKey, ForAsker, PortReply, PortRequest, PortsOf, Refusal,
+    Refused, SegmentsIn,
 };
 use crate::relay::Relay;
 use crate::route::{Path, RouteTable, watch_routes, watches_routes};
@@ -62,7 +62,10 @@ impl Dialer {
             configs: TcpConfigs::new(config.tcp.clone()),
             isn,
             routes: RouteTable::default(),
-            matcher: DemandMatcher::new(DemandPolicy { start_limit: START_LIMIT, restart: Restart::Never }),
+            matcher: DemandMatcher::new(DemandPolicy {
+                start_limit: START_LIMIT,
+                restart: Restart::Never,
+            }),
             asked: VecDeque::new(),
             refused: BTreeMap::new(),
             connections: 0,

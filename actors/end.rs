@@ -6,7 +6,9 @@ use bytes::Bytes;
 use netmart_bus::{Actor, Context, Handle, Handler, Publisher};
 
 use crate::address::Direction;
-use crate::message::{Body, Channel, ChannelKey, ChannelPattern, Chunks, CloseReason, ConnectionKey, Setting};
+use crate::message::{
+    Body, Channel, ChannelKey, ChannelPattern, Chunks, CloseReason, ConnectionKey, Setting,
+};
 
 /// Keeps count of credit both ways, and keeps what may not be sent yet.
 ///
@@ -72,7 +74,11 @@ impl ChannelEnd {
 
     /// The end of a claimed connection. At most `window` octets will be on their way to this user at
     /// any time.
-    pub fn new<A: Actor>(connection: ConnectionKey, window: usize, ctx: &mut Context<'_, A>) -> Self {
+    pub fn new<A: Actor>(
+        connection: ConnectionKey,
+        window: usize,
+        ctx: &mut Context<'_, A>,
+    ) -> Self {
         Self {
             connection,
             channel: ctx.publisher(),

@@ -11,8 +11,8 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use netmart_bus::{
-    Action, Actor, ActorId, Change, Context, DemandMatcher, DemandPolicy, Down, DownPattern, Ended, Handle,
-    Interest, Restart, Role, Spawn, Timer, TimerToken, Watcher,
+    Action, Actor, ActorId, Change, Context, DemandMatcher, DemandPolicy, Down, DownPattern, Ended,
+    Handle, Interest, Restart, Role, Spawn, Timer, TimerToken, Watcher,
 };
 
 use self::task::{Limits, ListenerTask, wish_of};
@@ -51,7 +51,10 @@ impl ListenerMatcher {
         let matcher = Self {
             limits: Limits { backlog: config.backlog, relay_patience: config.relay_patience },
             max_listeners: config.max_listeners,
-            matcher: DemandMatcher::new(DemandPolicy { start_limit: START_LIMIT, restart: RESTARTS }),
+            matcher: DemandMatcher::new(DemandPolicy {
+                start_limit: START_LIMIT,
+                restart: RESTARTS,
+            }),
             tasks: BTreeMap::new(),
             refused: BTreeMap::new(),
             restart: None,
@@ -100,7 +103,9 @@ impl ListenerMatcher {
                     self.matcher.task_ended(listener, Ended::Well, ctx.now());
                 }
                 Action::GaveUp(listener) => tracing::warn!(%listener, "crashes again and again"),
-                Action::WildcardDemand => tracing::debug!("an interest in every listener starts none"),
+                Action::WildcardDemand => {
+                    tracing::debug!("an interest in every listener starts none")
+                }
             }
         }
         match self.matcher.next_deadline() {

@@ -343,7 +343,14 @@ fn summarize_segments<'a>(
         if index > 0 {
             out.write_str("; ")?;
         }
-        write!(out, "{} {}:{}({})", segment.flags, segment.seq, segment.sequence_end(), segment.payload.len())?;
+        write!(
+            out,
+            "{} {}:{}({})",
+            segment.flags,
+            segment.seq,
+            segment.sequence_end(),
+            segment.payload.len()
+        )?;
         if segment.flags.contains(Flags::ACK) {
             write!(out, " ack {}", segment.ack)?;
         }
@@ -400,6 +407,15 @@ pub struct Established {
 }
 
 topic!(Established, "established", of: OfListener, |_this, _out| Ok(()));
+
+/// A fact: this connection is over and lingers in TIME-WAIT (RFC 9293 section 3.3.2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TimeWait {
+    /// The connection.
+    pub flow: Flow,
+}
+
+topic!(TimeWait, "time-wait", flow: Flow, |_this, _out| Ok(()));
 
 // ---------------------------------------------------------------------------------- ports
 

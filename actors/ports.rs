@@ -38,6 +38,8 @@ struct Reservation {
     port: PortKey,
     claim: Claim,
     until: Time,
+    /// The choice was left to us, so only whom we told knows the port.
+    chosen: bool,
 }
 
 impl Claim {
@@ -72,14 +74,16 @@ impl PortAllocator {
 
     fn is_free(&self, port: PortKey, claim: &Claim) -> bool {
         let held = self.held.get(&(port.protocol, port.port)).into_iter().flatten();
-        let reserved = self.reserved.iter().filter(|kept| kept.port == port).map(|kept| &kept.claim);
+        let reserved =
+            self.reserved.iter().filter(|kept| kept.port == port).map(|kept| &kept.claim);
         !held.chain(reserved).any(|other| other.conflicts(claim))
     }
 
     /// Simple port randomisation (RFC 6056 section 3.3.1): from a random port upwards, once around.
     fn choose(&mut self, protocol: Protocol, claim: &Claim) -> Result<u16, PortError> {
         let (first, last) = (u32::from(*self.range.start()), u32::from(*self.range.end()));
-        let count = (last + 1).checked_sub(first).filter(|count| *count > 0).ok_or(PortError::Exhausted)?;
+        let count =
+            (last + 1).checked_sub(first).filter(|count| *count > 0).ok_or(PortError::Exhausted)?;
         let start = self.rng.random_range(0..count);
         (0..count)
             .map(|step| (first + (start + step) % count) as u16)
@@ -94,22 +98,34 @@ impl PortAllocator {
         let protocol = request.of.protocol;
         let claim = Claim { ip: request.ip, remote: request.remote };
         let port = match request.want {
-            Some(port) if self.is_free(PortKey { protocol, port }, &claim) => port,
-            Some(_) => return Err(PortError::InUse),
+            Some(port) => {
+                self.take_over(PortKey { protocol, port }, claim);
+                Some(port)
+                    .filter(|_| self.is_free(PortKey { protocol, port }, &claim))
+                    .ok_or(PortError::InUse)?
+            }
             None => self.choose(protocol, &claim)?,
         };
         if self.reserved.len() == MAX_RESERVED {
             self.reserved.pop_front();
         }
         let port_key = PortKey { protocol, port };
-        self.reserved.push_back(Reservation { port: port_key, claim, until: now + RESERVED_FOR });
+        let (until, chosen) = (now + RESERVED_FOR, request.want.is_none());
+        self.reserved.push_back(Reservation { port: port_key, claim, until, chosen });
         Ok(port)
+    }
+
+    /// Who asks for the very port that was chosen for somebody does so on their behalf: a user of UDP lets
+    /// us choose, and then takes part in the end with that port, which makes udp claim it.
+    fn take_over(&mut self, port: PortKey, claim: Claim) {
+        self.reserved.retain(|kept| !(kept.chosen && kept.port == port && kept.claim == claim));
     }
 
     fn taken(&mut self, fact: &PortInUse) {
         let claim = Claim { ip: fact.ip, remote: fact.remote };
         self.held.entry((fact.port.protocol, fact.port.port)).or_default().push(claim);
-        let reserved = self.reserved.iter().position(|kept| kept.port == fact.port && kept.claim == claim);
+        let reserved =
+            self.reserved.iter().position(|kept| kept.port == fact.port && kept.claim == claim);
         if let Some(index) = reserved {
             self.reserved.remove(index);
         }

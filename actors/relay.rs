@@ -4,12 +4,14 @@ use core::time::Duration;
 
 use netmart_bus::{
     Actor, Change, Context, Delivery, Handle, Handler, Interest, Publisher, Role, Spawn, Timer,
-    TimerToken,    Watcher,
+    TimerToken, Watcher,
 };
 
 use crate::address::{Direction, Flow, Local};
+use crate::channel::parties;
 use crate::message::{
-    Body, Channel, ChannelKey, CloseReason, Closed, Connected, ConnectionKey, PeerClosed, Refusal, Refused,
+    Body, Channel, ChannelKey, CloseReason, Closed, Connected, ConnectionKey, PeerClosed, Refusal,
+    Refused,
 };
 
 /// Copies between `(user end, remote)` and `(local address, remote)`; ends when either side leaves.
@@ -22,8 +24,10 @@ pub struct Relay {
     user: Local,
     patience: Duration,
     channel: Option<Publisher<Channel>>,
-    /// How many interests of users match; one with an open field counts as well.
+    /// How many interests of users match; one in all connections of the listener counts as well.
     users: u32,
+    /// Whether the state vector is there, counted likewise.
+    vectors: u32,
     phase: Phase,
     /// Credit from the state vector for a user who is not there yet.
     credit: u32,
@@ -55,6 +59,7 @@ impl Relay {
             patience,
             channel: None,
             users: 0,
+            vectors: 0,
             phase: Phase::Waiting,
             credit: 0,
             timer: None,
@@ -63,7 +68,8 @@ impl Relay {
         let user_side = |direction| relay.user_key(direction).exactly();
         let kernel_side = |direction| relay.kernel_key(direction).exactly();
         let (from_user, to_user) = (user_side(Direction::Outbound), user_side(Direction::Inbound));
-        let (from_peer, to_peer) = (kernel_side(Direction::Inbound), kernel_side(Direction::Outbound));
+        let (from_peer, to_peer) =
+            (kernel_side(Direction::Inbound), kernel_side(Direction::Outbound));
         Spawn::new("relay", relay)
             .subscribe::<Channel>(from_user)
             .subscribe::<Channel>(from_peer)
@@ -154,13 +160,9 @@ impl Relay {
         }
     }
 
-    fn users_changed(&mut self, change: Change<Interest<Channel>>, ctx: &mut Context<'_, Self>) {
+    fn users_changed(&mut self, change: &Change<Interest<Channel>>, ctx: &mut Context<'_, Self>) {
         let before = self.users;
-        match change {
-            Change::Snapshot(users) => self.users = u32::try_from(users.len()).unwrap_or(u32::MAX),
-            Change::Appeared(_) => self.users += 1,
-            Change::Gone(_) => self.users -= 1,
-        }
+        self.users = parties(before, change);
         match (before, self.users) {
             (0, 1..) => {
                 if !matches!(self.phase, Phase::Over(_)) {
@@ -205,10 +207,15 @@ impl Watcher<Interest<Channel>> for Relay {
                 None => return,
             },
         };
-        match (role, change) {
-            (Role::Subscriber, change) => self.users_changed(change, ctx),
-            (Role::Provider, Change::Gone(_)) => self.over(CloseReason::Crashed, ctx),
-            (Role::Provider, _) => {}
+        match role {
+            Role::Subscriber => self.users_changed(&change, ctx),
+            Role::Provider => {
+                let before = self.vectors;
+                self.vectors = parties(before, &change);
+                if (before, self.vectors) == (1, 0) {
+                    self.over(CloseReason::Crashed, ctx);
+                }
+            }
         }
     }
 }

@@ -14,8 +14,8 @@ use netmart_proto::wire::IpVersion;
 
 use self::source::{Candidate, Scope, bits, choose};
 use crate::message::{
-    InterfaceAddress, LinkCapabilities, LinkId, LinkUp, OnLinkPattern,
-    OwnAddressPattern, Route, RoutePattern,
+    InterfaceAddress, LinkCapabilities, LinkId, LinkUp, OnLinkPattern, OwnAddressPattern, Route,
+    RoutePattern,
 };
 
 /// The way to a destination.
@@ -254,7 +254,8 @@ impl sealed::Sealed for InterfaceAddress {
         let takes = table.addresses.len() < RouteTable::MAX_ADDRESSES
             && prefix.is_valid()
             && !table.addresses.contains(self)
-            && (self.own.link == LinkId::LOOPBACK || table.add_prefix(prefix, self.own.link, Origin::Address));
+            && (self.own.link == LinkId::LOOPBACK
+                || table.add_prefix(prefix, self.own.link, Origin::Address));
         if takes {
             table.addresses.push(self.clone());
             let place = table.own.partition_point(|ip| *ip < self.own.ip);

@@ -4,20 +4,21 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use netmart_bus::{
-    Actor, Change, Context, Delivery, Handle, Handler, Interest, Publisher, Role, Spawn, Time, Timer,
-    TimerToken, Watcher,
+    Actor, Change, Context, Delivery, Handle, Handler, Interest, Publisher, Role, Spawn, Time,
+    Timer, TimerToken, Watcher,
 };
 use netmart_proto::tcp::IsnGenerator;
-use netmart_proto::{Instant, tcp};
 use netmart_proto::wire::Protocol;
 use netmart_proto::wire::tcp::Segment;
+use netmart_proto::{Instant, tcp};
 use smallvec::{SmallVec, smallvec};
 
 use crate::address::{Direction, Flow, Listener, Local};
+use crate::channel::parties;
 use crate::clock::{instant, time};
 use crate::message::{
-    Arrivals, Body, Channel, ChannelKey, Chunks, CloseReason, Established, HalfOpen, OfListener, PortInUse, PortKey,
-    Reoffer, SegmentsIn, SegmentsOut, Setting,
+    Arrivals, Body, Channel, ChannelKey, Chunks, CloseReason, Established, HalfOpen, OfListener,
+    PortInUse, PortKey, Reoffer, SegmentsIn, SegmentsOut, Setting, TimeWait,
 };
 
 /// Drives one connection's machine: segments in and out on the network's side, a kernel-level channel
@@ -30,6 +31,8 @@ pub struct StateVector {
     channel: Option<Publisher<Channel>>,
     /// What holds as long as the connection is in its present phase.
     standing: Option<Handle>,
+    /// Whether that phase is TIME-WAIT.
+    time_wait: bool,
     listener: Option<Listener>,
     timer: Option<Timer>,
     relay: Presence,
@@ -55,15 +58,22 @@ const WAKE: TimerToken = TimerToken(0);
 
 impl StateVector {
     /// An active opener, for the dialer. Its SYN leaves as soon as it starts.
-    pub fn connect(flow: Flow, config: Rc<tcp::Config>, isn: &IsnGenerator, now: Time) -> Spawn<Self> {
+    pub fn connect(
+        flow: Flow,
+        config: Rc<tcp::Config>,
+        isn: &IsnGenerator,
+        now: Time,
+    ) -> Spawn<Self> {
         let (local, remote) = (flow.local.into(), flow.remote.into());
         let iss = isn.isn(instant(now), local, remote);
         let mut machine = tcp::StateVector::connect(config, iss, instant(now));
         machine.set_timestamp_offset(isn.timestamp_offset(local, remote));
         let port = PortKey { protocol: Protocol::TCP, port: flow.local.0.port };
-        Self::new(flow, machine, None)
-            .spawn()
-            .assert(PortInUse { port, ip: None, remote: Some(flow.remote) })
+        Self::new(flow, machine, None).spawn().assert(PortInUse {
+            port,
+            ip: None,
+            remote: Some(flow.remote),
+        })
     }
 
     /// A passive opener, for the codec: answers `syn`, which came for `listener`.
@@ -89,6 +99,7 @@ impl StateVector {
             segments_out: None,
             channel: None,
             standing: None,
+            time_wait: false,
             listener,
             timer: None,
             relay: Presence::Expected,
@@ -130,7 +141,16 @@ impl StateVector {
         if self.machine.state() == tcp::State::Closed {
             ctx.stop();
         } else {
+            self.tell_time_wait(ctx);
             self.rearm(ctx);
+        }
+    }
+
+    /// From now on only the port is kept: nobody needs to wait for this connection.
+    fn tell_time_wait(&mut self, ctx: &mut Context<'_, Self>) {
+        if !self.time_wait && self.machine.state() == tcp::State::TimeWait {
+            self.time_wait = true;
+            self.standing = Some(ctx.assert(TimeWait { flow: self.flow }));
         }
     }
 
@@ -279,18 +299,19 @@ impl Handler<Channel> for StateVector {
 
 impl Watcher<Interest<Channel>> for StateVector {
     fn changed(&mut self, change: Change<Interest<Channel>>, ctx: &mut Context<'_, Self>) {
-        match change {
-            Change::Snapshot(relays) if relays.is_empty() => return,
-            Change::Snapshot(_) | Change::Appeared(_) => {
+        let relays = parties(u32::from(self.relay == Presence::Here), &change);
+        match (self.relay, relays) {
+            (Presence::Expected, 1..) => {
                 self.relay = Presence::Here;
                 for body in std::mem::take(&mut self.unsaid) {
                     self.say(body, ctx);
                 }
             }
-            Change::Gone(_) => {
+            (Presence::Here, 0) => {
                 self.relay = Presence::Left;
                 self.machine.detach(instant(ctx.now()));
             }
+            _ => return,
         }
         self.drain(ctx);
     }

@@ -107,7 +107,12 @@ impl Udp {
         }
     }
 
-    fn fail(ends: &mut Ends, local: LocalAddress, reason: ListenError, ctx: &mut Context<'_, Self>) {
+    fn fail(
+        ends: &mut Ends,
+        local: LocalAddress,
+        reason: ListenError,
+        ctx: &mut Context<'_, Self>,
+    ) {
         let fact = ctx.assert(BindFailed { at: BoundKey { local }, reason });
         for _ in ends.failed(local, fact) {
             Self::discard("not_bound", ctx);
@@ -191,7 +196,10 @@ impl Udp {
             Err(Unsent { reason, error }) => {
                 Self::discard(reason, ctx);
                 if let Some(error) = error {
-                    ctx.send(UdpError { key: UdpKey { direction: Direction::Inbound, ..key }, error });
+                    ctx.send(UdpError {
+                        key: UdpKey { direction: Direction::Inbound, ..key },
+                        error,
+                    });
                 }
             }
         }
@@ -207,15 +215,16 @@ impl Udp {
             return Err(Unsent::silently("invalid_remote"));
         }
         let unreachable = IcmpErrorKind::Unreachable { code: NO_ROUTE };
-        let path = self.routes.lookup(remote.0.ip).ok_or(Unsent::because("no_route", unreachable))?;
-        let source = self.source(local, ip, &path).ok_or(Unsent::because("no_source", unreachable))?;
+        let path =
+            self.routes.lookup(remote.0.ip).ok_or(Unsent::because("no_route", unreachable))?;
+        let source =
+            self.source(local, ip, &path).ok_or(Unsent::because("no_source", unreachable))?;
         let checksum = match path.capabilities.checksum_offload {
             true => ChecksumMode::Partial,
             false => ChecksumMode::Full,
         };
         let header = self.header(source, remote);
-        let datagram =
-            wire::Datagram { src_port: local.0.port, dst_port: remote.0.port, payload };
+        let datagram = wire::Datagram { src_port: local.0.port, dst_port: remote.0.port, payload };
         wire::emit(&mut self.arena, &header, datagram, checksum).map_err(|error| match error {
             EmitError::TooLong(_) => {
                 Unsent::because("too_long", IcmpErrorKind::PacketTooBig { mtu: u16::MAX.into() })
@@ -228,8 +237,7 @@ impl Udp {
     fn source(&self, local: LocalAddress, ip: Option<IpAddr>, path: &Path) -> Option<IpAddr> {
         let bound = Some(local.0.ip).filter(|ip| !ip.is_unspecified());
         let source = ip.or(bound).unwrap_or(path.source);
-        let is_usable =
-            self.routes.is_local(source) && source.is_ipv4() == path.source.is_ipv4();
+        let is_usable = self.routes.is_local(source) && source.is_ipv4() == path.source.is_ipv4();
         is_usable.then_some(source)
     }
 

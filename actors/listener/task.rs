@@ -12,8 +12,8 @@ use crate::address::{Flow, Listener, Local, RemoteAddress};
 use crate::channel::is_users;
 use crate::message::{
     Backlog, Channel, ChannelPattern, Established, ForAsker, InterfaceAddress, ListenError,
-    ListenFailed, ListenerKey, Listening, ListeningKey, OfListenerPattern, OwnAddressPattern, PortInUse,
-    PortKey, PortReply, PortRequest, PortsOf,
+    ListenFailed, ListenerKey, Listening, ListeningKey, OfListenerPattern, OwnAddressPattern,
+    PortInUse, PortKey, PortReply, PortRequest, PortsOf,
 };
 use crate::relay::Relay;
 

@@ -116,7 +116,11 @@ fn claims_conflict_unless_a_field_tells_them_apart() {
         let mut office = Office::new(5000..=6000, 1);
         let claim = office.hold(5000, held_ip, held_remote);
         let answer = office.ask(Some(5000), ip, remote);
-        assert_eq!(answer == Err(PortError::InUse), conflict, "{held_ip:?} {held_remote:?} {ip:?} {remote:?}");
+        assert_eq!(
+            answer == Err(PortError::InUse),
+            conflict,
+            "{held_ip:?} {held_remote:?} {ip:?} {remote:?}"
+        );
         claim.keep();
     }
 }

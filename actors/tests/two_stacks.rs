@@ -2,123 +2,16 @@
 
 mod common;
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use common::{CLIENT, Cable, SERVER};
-use netmart_actors::address::{Address, Direction, HandleId, Listener, Local, RemoteAddress};
-use netmart_actors::end::{ChannelEnd, Heard};
+use common::apps::{Client, EchoServer, Idle, connection, pattern};
+use common::{CLIENT, Cable};
 use netmart_actors::message::{
-    Channel, ChannelPattern, Closed, Connected, ConnectionKey, ConnectionPattern, Listening,
-    ListeningPattern, PeerClosed, Refused,
+    Channel, ChannelPattern, Closed, Connected, ConnectionPattern, Listening, ListeningPattern,
+    PeerClosed, Refused,
 };
-use netmart_bus::{Actor, Context, Delivery, Footprint, Handler, Role, Spawn};
-
-/// Sends back whatever comes, to whoever connects: one actor for all connections.
-#[derive(Default)]
-struct EchoServer {
-    ends: BTreeMap<RemoteAddress, ChannelEnd>,
-}
-
-impl EchoServer {
-    fn on(port: u16) -> Spawn<Self> {
-        let everybody = ChannelPattern::any().local(Local::Listener(Listener::on(port)));
-        Spawn::new("echo server", Self::default())
-            .subscribe::<Channel>(everybody.clone().direction(Direction::Inbound))
-            .provide::<Channel>(everybody.direction(Direction::Outbound))
-    }
-}
-
-impl Actor for EchoServer {}
-
-impl Handler<Channel> for EchoServer {
-    fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
-        let Channel { key, body } = message.take();
-        let connection = ConnectionKey { local: key.local, remote: key.remote };
-        let end = self
-            .ends
-            .entry(key.remote)
-            .or_insert_with(|| ChannelEnd::new(connection, 65_536, ctx));
-        match end.hear(body, ctx) {
-            Some(Heard::Data(chunks)) => {
-                for chunk in chunks {
-                    end.consumed(chunk.len(), ctx);
-                    end.write(chunk, ctx);
-                }
-            }
-            Some(Heard::End) => end.finish(ctx),
-            Some(Heard::Closed(_)) => {
-                self.ends.remove(&key.remote);
-            }
-            Some(Heard::Room(_)) | None => {}
-        }
-    }
-}
-
-/// Sends `data`, then says that it is finished; collects what comes back.
-struct Client {
-    connection: ConnectionKey,
-    data: Bytes,
-    end: Option<ChannelEnd>,
-    story: Rc<RefCell<Story>>,
-}
-
-#[derive(Debug, Default)]
-struct Story {
-    received: Vec<u8>,
-    ended: bool,
-}
-
-impl Client {
-    fn dial(handle: u64, port: u16, data: Bytes, story: &Rc<RefCell<Story>>) -> Spawn<Self> {
-        let connection = connection(handle, port);
-        let [inbound, outbound] = ChannelEnd::patterns(&connection);
-        let client = Self { connection, data, end: None, story: Rc::clone(story) };
-        Spawn::new("client", client).subscribe::<Channel>(inbound).provide::<Channel>(outbound)
-    }
-}
-
-fn connection(handle: u64, port: u16) -> ConnectionKey {
-    let remote = RemoteAddress(Address::new(SERVER, port));
-    ConnectionKey { local: Local::Handle(HandleId(handle)), remote }
-}
-
-impl Actor for Client {
-    fn started(&mut self, ctx: &mut Context<'_, Self>) {
-        self.end = Some(ChannelEnd::new(self.connection, 65_536, ctx));
-    }
-}
-
-impl Handler<Channel> for Client {
-    fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
-        let end = self.end.as_mut().expect("made at the start");
-        match end.hear(message.take().body, ctx) {
-            Some(Heard::Room(_)) => {
-                end.write(std::mem::take(&mut self.data), ctx);
-                end.finish(ctx);
-            }
-            Some(Heard::Data(chunks)) => {
-                for chunk in chunks {
-                    end.consumed(chunk.len(), ctx);
-                    self.story.borrow_mut().received.extend_from_slice(&chunk);
-                }
-            }
-            Some(Heard::End) => {
-                self.story.borrow_mut().ended = true;
-                ctx.stop();
-            }
-            Some(Heard::Closed(_)) => ctx.stop(),
-            None => {}
-        }
-    }
-}
-
-fn pattern(length: usize) -> Bytes {
-    (0..length).map(|index| (index * 31 + index / 251) as u8).collect()
-}
+use netmart_bus::{Footprint, Role};
 
 #[test]
 fn what_is_declared_is_served_and_echoed_to_the_last_octet() {
@@ -158,7 +51,8 @@ fn when_all_is_over_nothing_is_left() {
 #[test]
 fn a_listener_exists_as_long_as_somebody_wants_it() {
     let mut cable = Cable::new();
-    let listening = |cable: &Cable| cable.server.dataspace.facts::<Listening>(&ListeningPattern::any());
+    let listening =
+        |cable: &Cable| cable.server.dataspace.facts::<Listening>(&ListeningPattern::any());
     cable.run_for(Duration::from_millis(1));
     assert!(listening(&cable).is_empty());
     let server = cable.server.dataspace.spawn(EchoServer::on(7));
@@ -173,13 +67,7 @@ fn a_listener_exists_as_long_as_somebody_wants_it() {
 fn facts_tell_how_far_a_connection_has_gone() {
     let mut cable = Cable::new();
     cable.server.dataspace.spawn(EchoServer::on(7));
-    let inbound = ChannelEnd::patterns(&connection(1, 7))[0].clone();
-    struct Idle;
-    impl Actor for Idle {}
-    impl Handler<Channel> for Idle {
-        fn handle(&mut self, _: Delivery<'_, Channel>, _: &mut Context<'_, Self>) {}
-    }
-    let idle = cable.client.dataspace.spawn(Spawn::new("idle", Idle).subscribe::<Channel>(inbound));
+    let idle = cable.client.dataspace.spawn(Idle::dial(&connection(1, 7)));
     cable.run_for(Duration::from_secs(1));
     let here = &cable.client.dataspace;
     let any = ConnectionPattern::any();
@@ -192,7 +80,8 @@ fn facts_tell_how_far_a_connection_has_gone() {
     cable.run_for(Duration::from_secs(6));
     assert!(cable.client.dataspace.facts::<Connected>(&any).is_empty());
     assert!(cable.client.dataspace.facts::<Closed>(&any).is_empty(), "nobody is left to be told");
-    let interests = cable.server.dataspace.interests::<Channel>(Role::Provider, &ChannelPattern::any());
+    let interests =
+        cable.server.dataspace.interests::<Channel>(Role::Provider, &ChannelPattern::any());
     assert_eq!(interests.len(), 1, "only the server's own wish: {interests:?}");
 }
 
@@ -200,13 +89,7 @@ fn facts_tell_how_far_a_connection_has_gone() {
 fn a_port_that_nobody_wants_refuses_at_once() {
     let mut cable = Cable::new();
     cable.run_for(Duration::from_millis(1));
-    let [inbound, _] = ChannelEnd::patterns(&connection(1, 7));
-    struct Idle;
-    impl Actor for Idle {}
-    impl Handler<Channel> for Idle {
-        fn handle(&mut self, _: Delivery<'_, Channel>, _: &mut Context<'_, Self>) {}
-    }
-    cable.client.dataspace.spawn(Spawn::new("idle", Idle).subscribe::<Channel>(inbound));
+    cable.client.dataspace.spawn(Idle::dial(&connection(1, 7)));
     cable.run_for(Duration::from_millis(10));
     let refused = cable.client.dataspace.facts::<Refused>(&ConnectionPattern::any());
     assert_eq!(refused.len(), 1);

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+pub mod apps;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
@@ -61,8 +63,8 @@ pub struct Cable {
     pub server: Station,
     pub now: Time,
     flying: VecDeque<(Time, Towards, Vec<Packet>)>,
-    /// Packets that the cable loses: told their number from the start, both ways counted together.
-    pub lose: Box<dyn FnMut(u64, &Packet) -> bool>,
+    /// What the cable does to a packet: told its number from the start, both ways counted together.
+    pub touch: Box<dyn FnMut(u64, Packet) -> Option<Packet>>,
     carried: u64,
 }
 
@@ -83,7 +85,7 @@ impl Cable {
             server: Station::new(SERVER, &Config { seed: 2, ..config.clone() }),
             now: Time::from_micros(1_000_000),
             flying: VecDeque::new(),
-            lose: Box::new(|_, _| false),
+            touch: Box::new(|_, packet| Some(packet)),
             carried: 0,
         }
     }
@@ -130,9 +132,7 @@ impl Cable {
         let mut packets = Vec::new();
         for packet in plug.0.borrow_mut().drain(..) {
             self.carried += 1;
-            if !(self.lose)(self.carried, &packet) {
-                packets.push(packet);
-            }
+            packets.extend((self.touch)(self.carried, packet));
         }
         if !packets.is_empty() {
             self.flying.push_back((self.now + Duration::from_millis(1), towards, packets));
