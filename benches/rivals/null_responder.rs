@@ -120,10 +120,16 @@ impl Responder {
         let header_len = usize::from(tcp[12] >> 4) * 4;
         let Some(payload) = total_len.checked_sub(20 + header_len) else { return };
         let (seq, ack, flags) = (word(tcp, 4), word(tcp, 8), tcp[13]);
+        if flags & SYN != 0 {
+            self.accept(ip, tcp, seq, header_len.min(tcp.len()));
+            return;
+        }
+        // The kernel may still be closing its connection to the contender before.
+        if self.ports != [tcp[2], tcp[3], tcp[0], tcp[1]] {
+            return;
+        }
         if flags & RST != 0 {
             self.open = false;
-        } else if flags & SYN != 0 {
-            self.accept(ip, tcp, seq, header_len.min(tcp.len()));
         } else if self.open {
             let window = u32::from(u16::from_be_bytes([tcp[14], tcp[15]])) << self.peer_shift;
             self.acknowledged(ack, window, payload);
