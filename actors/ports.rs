@@ -99,10 +99,9 @@ impl PortAllocator {
         let claim = Claim { ip: request.ip, remote: request.remote };
         let port = match request.want {
             Some(port) => {
-                self.take_over(PortKey { protocol, port }, claim);
-                Some(port)
-                    .filter(|_| self.is_free(PortKey { protocol, port }, &claim))
-                    .ok_or(PortError::InUse)?
+                let key = PortKey { protocol, port };
+                self.take_over(key, claim);
+                Some(port).filter(|_| self.is_free(key, &claim)).ok_or(PortError::InUse)?
             }
             None => self.choose(protocol, &claim)?,
         };
@@ -115,10 +114,12 @@ impl PortAllocator {
         Ok(port)
     }
 
-    /// Who asks for the very port that was chosen for somebody does so on their behalf: a user of UDP lets
+    /// In UDP who asks for the very port that was chosen for somebody does so on their behalf: a user lets
     /// us choose, and then takes part in the end with that port, which makes udp claim it.
     fn take_over(&mut self, port: PortKey, claim: Claim) {
-        self.reserved.retain(|kept| !(kept.chosen && kept.port == port && kept.claim == claim));
+        if port.protocol == Protocol::UDP {
+            self.reserved.retain(|kept| !(kept.chosen && kept.port == port && kept.claim == claim));
+        }
     }
 
     fn taken(&mut self, fact: &PortInUse) {
