@@ -155,4 +155,4 @@ impl StateVector {
 }
 
 /// The send buffer holds as much as this even while the congestion window is small.
-const SEND_BUFFER_MIN: usize = 64 << 10;
+const SEND_BUFFER_MIN: usize = 128 << 10;

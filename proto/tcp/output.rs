@@ -6,7 +6,7 @@ use super::recovery::Phase;
 use super::vector::{AckNeed, Probe};
 use super::{LimitedBy, Retransmission, State, StateVector, TimerKind, Transmit};
 use crate::Instant;
-use crate::wire::tcp::{Flags, SackBlocks, Segment, SeqNumber, Timestamps};
+use crate::wire::tcp::{Flags, Options, SackBlocks, Segment, SeqNumber, Timestamps};
 
 impl StateVector {
     /// The next segment to send at `now`; nothing if there is none.
@@ -272,26 +272,40 @@ impl StateVector {
     }
 
     /// A segment with all that every segment says, the acknowledgement above all.
+    #[inline]
     fn segment(&mut self, seq: SeqNumber, flags: Flags, payload: Bytes, now: Instant) -> Segment {
-        let mut segment = Segment { seq, flags: flags | Flags::ACK, payload, ..Segment::default() };
-        segment.ack = self.rcv.nxt;
-        segment.window = self.offer_window();
-        if self.timestamps.agreed {
-            let value = self.timestamps.value(now);
-            segment.options.timestamps = Some(Timestamps { value, echo: self.timestamps.recent });
-        }
-        if self.sack && (self.rcv.duplicate.is_some() || !self.reassembly.is_empty()) {
-            let room = self.sack_room();
-            let duplicate = self.rcv.duplicate.take();
-            segment.options.sack = self.reassembly.sack_blocks(duplicate, room);
-        }
+        let window = self.offer_window();
+        let timestamps = self.timestamps.agreed.then(|| Timestamps {
+            value: self.timestamps.value(now),
+            echo: self.timestamps.recent,
+        });
+        let sack = if self.reports_blocks() { self.take_sack_blocks() } else { <_>::default() };
         self.rcv.acked = self.rcv.nxt;
         if self.pending.ack != AckNeed::None {
             self.pending.ack = AckNeed::None;
             self.timers.stop(TimerKind::DelayedAck);
         }
         self.counters.segments_out += 1;
-        segment
+        Segment {
+            seq,
+            ack: self.rcv.nxt,
+            flags: flags | Flags::ACK,
+            window,
+            urgent: 0,
+            options: Options { timestamps, sack, ..Options::default() },
+            payload,
+        }
+    }
+
+    /// Whether the next segment has SACK blocks.
+    fn reports_blocks(&self) -> bool {
+        self.sack && (self.rcv.duplicate.is_some() || !self.reassembly.is_empty())
+    }
+
+    fn take_sack_blocks(&mut self) -> SackBlocks {
+        let room = self.sack_room();
+        let duplicate = self.rcv.duplicate.take();
+        self.reassembly.sack_blocks(duplicate, room)
     }
 
     /// Opens the window as far as the buffer allows, in steps worth a segment
@@ -316,7 +330,7 @@ impl StateVector {
 
     /// The payload that fits beside the SACK blocks of the next segment.
     fn segment_mss(&self) -> u16 {
-        if !self.sack || (self.rcv.duplicate.is_none() && self.reassembly.is_empty()) {
+        if !self.reports_blocks() {
             return self.snd.mss;
         }
         let blocks = self.reassembly.sack_blocks(self.rcv.duplicate, self.sack_room());
