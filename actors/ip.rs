@@ -108,8 +108,8 @@ impl Ip {
         }))
     }
 
-    fn turn(ctx: &Context<'_, Self>) -> Turn {
-        Turn::new(instant(ctx.now()))
+    fn turn(batch: usize, ctx: &Context<'_, Self>) -> Turn {
+        Turn::new(instant(ctx.now()), batch)
     }
 
     /// Delivers what the stack has sent to itself, and says all that the turn has to say.
@@ -133,8 +133,8 @@ impl Ip {
                 Said::Down(link, packets) => {
                     down.send(ctx, PacketsOut { on: OnLink { link }, packets })
                 }
-                Said::Echo(echo) => ctx.send(echo),
-                Said::Error(error) => ctx.send(error),
+                Said::Echo(echo) => ctx.send(*echo),
+                Said::Error(error) => ctx.send(*error),
             };
         }
         for (reason, count) in discards {
@@ -166,14 +166,14 @@ impl Actor for Ip {
 
     fn timeout(&mut self, _token: TimerToken, ctx: &mut Context<'_, Self>) {
         self.reassembly.handle_deadline(instant(ctx.now()));
-        self.finish(Self::turn(ctx), ctx);
+        self.finish(Self::turn(1, ctx), ctx);
     }
 }
 
 impl Handler<PacketsIn> for Ip {
     fn handle(&mut self, message: Delivery<'_, PacketsIn>, ctx: &mut Context<'_, Self>) {
         let PacketsIn { packets, at, .. } = message.take();
-        let mut turn = Turn::new(at);
+        let mut turn = Turn::new(at, packets.len());
         for packet in packets {
             self.receive(packet, Origin::Link, &mut turn);
         }
@@ -184,7 +184,7 @@ impl Handler<PacketsIn> for Ip {
 impl Handler<DatagramsOut> for Ip {
     fn handle(&mut self, message: Delivery<'_, DatagramsOut>, ctx: &mut Context<'_, Self>) {
         let DatagramsOut { of, datagrams } = message.take();
-        let mut turn = Self::turn(ctx);
+        let mut turn = Self::turn(datagrams.len(), ctx);
         for datagram in datagrams {
             self.send(of.protocol, datagram.destination, datagram.packet, &mut turn);
         }
@@ -194,7 +194,7 @@ impl Handler<DatagramsOut> for Ip {
 
 impl Handler<Echo> for Ip {
     fn handle(&mut self, message: Delivery<'_, Echo>, ctx: &mut Context<'_, Self>) {
-        let mut turn = Self::turn(ctx);
+        let mut turn = Self::turn(1, ctx);
         self.send_echo(message.take(), &mut turn);
         self.finish(turn, ctx);
     }
@@ -203,7 +203,7 @@ impl Handler<Echo> for Ip {
 impl Handler<IcmpReport> for Ip {
     fn handle(&mut self, message: Delivery<'_, IcmpReport>, ctx: &mut Context<'_, Self>) {
         let IcmpReport { kind, datagram, .. } = message.take();
-        let mut turn = Self::turn(ctx);
+        let mut turn = Self::turn(1, ctx);
         self.report_datagram(kind, datagram, &mut turn);
         self.finish(turn, ctx);
     }

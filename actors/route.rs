@@ -1,17 +1,18 @@
 //! Where a packet goes and which of our addresses it bears: a value that is fed with facts.
 //!
 //! Everybody who needs routes keeps a table of its own and watches three facts; [`watch_routes`] and
-//! [`watches_routes!`](crate::route::watches_routes) are all it takes. Tables fed with the same facts
+//! `watches_routes!` are all it takes. Tables fed with the same facts
 //! in the same order answer alike.
 
+mod prefixes;
 mod source;
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use netmart_bus::{Change, Spawn, Watcher};
 use netmart_proto::wire::IpVersion;
 
+use self::prefixes::{Origin, Prefix, Prefixes};
 use self::source::{Candidate, Scope, bits, choose};
 use crate::message::{
     InterfaceAddress, LinkCapabilities, LinkId, LinkUp, OnLinkPattern, OwnAddressPattern, Route,
@@ -204,7 +205,7 @@ impl RouteTable {
     }
 
     fn add_prefix(&mut self, prefix: Prefix, link: LinkId, origin: Origin) -> bool {
-        let room = self.v4.count + self.v6.count < Self::MAX_ROUTES;
+        let room = self.v4.count() + self.v6.count() < Self::MAX_ROUTES;
         if room {
             self.prefixes_mut(prefix.version).insert(prefix, link, origin);
         }
@@ -290,7 +291,7 @@ impl sealed::Sealed for Route {
     }
 }
 
-/// Adds to `spawn` the watches that [`watches_routes!`](crate::route::watches_routes) answers.
+/// Adds to `spawn` the watches that `watches_routes!` answers.
 pub fn watch_routes<A>(spawn: Spawn<A>) -> Spawn<A>
 where
     A: Watcher<LinkUp> + Watcher<InterfaceAddress> + Watcher<Route>,
@@ -320,103 +321,11 @@ macro_rules! watches_routes {
 }
 pub(crate) use watches_routes;
 
-/// A network: the first `len` bits of the addresses in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Prefix {
-    version: IpVersion,
-    bits: u128,
-    len: u8,
-}
-
-impl Prefix {
-    /// Bits behind the prefix are ignored.
-    fn new(network: &IpAddr, len: u8) -> Self {
-        Self { version: IpVersion::of(network), bits: bits(network) & mask(len), len }
-    }
-
-    fn of_address(address: &InterfaceAddress) -> Self {
-        Self::new(&address.own.ip, address.prefix_len)
-    }
-
-    fn is_valid(&self) -> bool {
-        self.len <= if self.version == IpVersion::V4 { 32 } else { 128 }
-    }
-
-    fn contains(&self, ip: IpAddr) -> bool {
-        IpVersion::of(&ip) == self.version && bits(&ip) & mask(self.len) == self.bits
-    }
-}
-
-/// A number whose first `len` bits are set.
-fn mask(len: u8) -> u128 {
-    u128::MAX.checked_shl(128_u32.saturating_sub(len.into())).unwrap_or(0)
-}
-
 /// Spares the search through our addresses in nearly all cases.
 fn may_be_loopback(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.octets()[0] == 127,
         IpAddr::V6(_) => false,
-    }
-}
-
-/// The prefixes of one version, by length.
-#[derive(Clone, Debug, Default)]
-struct Prefixes {
-    /// The longest first; a length is here only while some prefix has it.
-    lengths: Vec<(u8, Networks)>,
-    /// Over all lengths, every statement counted.
-    count: usize,
-}
-
-/// Who leads to a network of one length, and how many statements say so.
-type Networks = BTreeMap<(u128, LinkId, Origin), u32>;
-
-/// Why we know of a route; each origin keeps a count of its own, so that a statement that found no
-/// room takes nobody else's route away when it is retracted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Origin {
-    /// The subnet of an address.
-    Address,
-    /// A fact of its own.
-    Route,
-}
-
-impl Prefixes {
-    fn insert(&mut self, prefix: Prefix, link: LinkId, origin: Origin) {
-        let place = self.lengths.partition_point(|(len, _)| *len > prefix.len);
-        if self.lengths.get(place).is_none_or(|(len, _)| *len != prefix.len) {
-            self.lengths.insert(place, (prefix.len, Networks::new()));
-        }
-        *self.lengths[place].1.entry((prefix.bits, link, origin)).or_default() += 1;
-        self.count += 1;
-    }
-
-    fn remove(&mut self, prefix: Prefix, link: LinkId, origin: Origin) {
-        let Some(place) = self.lengths.iter().position(|(len, _)| *len == prefix.len) else {
-            return;
-        };
-        let networks = &mut self.lengths[place].1;
-        let key = (prefix.bits, link, origin);
-        let Some(statements) = networks.get_mut(&key) else { return };
-        self.count -= 1;
-        *statements -= 1;
-        if *statements == 0 {
-            networks.remove(&key);
-        }
-        if networks.is_empty() {
-            self.lengths.remove(place);
-        }
-    }
-
-    /// What `answer` says to the first link that it accepts, the longest prefix first.
-    fn find_map<T>(&self, destination: u128, answer: impl Fn(LinkId) -> Option<T>) -> Option<T> {
-        self.lengths.iter().find_map(|(len, networks)| {
-            let network = destination & mask(*len);
-            let first = (network, LinkId(0), Origin::Address);
-            let last = (network, LinkId(u16::MAX), Origin::Route);
-            networks.range(first..=last).find_map(|((_, link, _), _)| answer(*link))
-        })
     }
 }
 

@@ -65,7 +65,8 @@ impl Ip {
             EchoKind::Request => IcmpMessage::EchoRequest(content),
             EchoKind::Reply => IcmpMessage::EchoReply(content),
         };
-        self.send_icmp(self.header(source, key.remote), message, turn);
+        let header = self.header(source, key.remote);
+        self.send_icmp(header, message, turn);
     }
 
     /// Tells whoever sent the quoted datagram, if that was us.
@@ -145,7 +146,8 @@ impl Ip {
         }
         let quote = quoted(header.version(), packet);
         let message = IcmpMessage::Error(IcmpError { kind, quote });
-        self.send_icmp(self.header(source, header.src), message, turn);
+        let header = self.header(source, header.src);
+        self.send_icmp(header, message, turn);
     }
 
     /// RFC 1122 section 3.2.2 and RFC 4443 section 2.4 (e): never about ICMP (of which errors are the part
@@ -177,9 +179,15 @@ impl Ip {
     }
 
     /// The header of an ICMP message of ours. Routers may fragment it: nobody would repeat it.
-    fn header(&self, src: IpAddr, dst: IpAddr) -> IpHeader {
-        let header = IpHeader::new(src, dst, icmp_for(&dst));
-        IpHeader { ttl: self.ttl, dont_fragment: dst.is_ipv6(), ..header }
+    fn header(&mut self, src: IpAddr, dst: IpAddr) -> IpHeader {
+        let header = IpHeader { ttl: self.ttl, ..IpHeader::new(src, dst, icmp_for(&dst)) };
+        match header.version() {
+            IpVersion::V4 => {
+                let ident = self.fresh_ident(IpVersion::V4);
+                IpHeader { ident, dont_fragment: false, ..header }
+            }
+            IpVersion::V6 => header,
+        }
     }
 }
 

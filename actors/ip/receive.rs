@@ -69,10 +69,9 @@ impl Ip {
             return Err("martian_destination");
         }
         // A connection has one other end: TCP to many is dropped (RFC 9293 MUST-57).
-        let may_be_for_all = header.protocol != Protocol::TCP;
-        if !self.routes.is_local(header.dst)
-            && !(may_be_for_all && self.routes.is_for_all(header.dst))
-        {
+        let is_for_us = self.routes.is_local(header.dst)
+            || (header.protocol != Protocol::TCP && self.routes.is_for_all(header.dst));
+        if !is_for_us {
             return Err("not_for_us");
         }
         turn.admitted = Some(ends);

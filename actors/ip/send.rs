@@ -84,7 +84,7 @@ impl Ip {
     }
 
     /// An identification: 16 bits in IPv4, never 0, which stands for none.
-    fn fresh_ident(&mut self, version: IpVersion) -> u32 {
+    pub(super) fn fresh_ident(&mut self, version: IpVersion) -> u32 {
         let random = self.idents.next_u32();
         match version {
             IpVersion::V4 => (random >> 16).max(1),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use netmart_proto::Instant;
 use netmart_proto::wire::{Packet, Protocol};
+use smallvec::SmallVec;
 
 use crate::message::{Datagram, Echo, IcmpErrorIn, LinkId, OfProtocol};
 use crate::route::Path;
@@ -18,7 +19,9 @@ pub(super) struct Turn {
     pub(super) route: Option<(IpAddr, Option<Path>)>,
     /// Source, destination and protocol of the last packet that was let in, likewise.
     pub(super) admitted: Option<(IpAddr, IpAddr, Protocol)>,
-    said: Vec<Said>,
+    /// How many packets began the turn: mostly they make one batch.
+    batch: usize,
+    said: SmallVec<[Said; 2]>,
     looped: VecDeque<Packet>,
     discards: Vec<(&'static str, u32)>,
 }
@@ -27,17 +30,19 @@ pub(super) struct Turn {
 pub(super) enum Said {
     Up(OfProtocol, Vec<Datagram>),
     Down(LinkId, Vec<Packet>),
-    Echo(Echo),
-    Error(IcmpErrorIn),
+    // Rare and large: boxed, so that the others stay small.
+    Echo(Box<Echo>),
+    Error(Box<IcmpErrorIn>),
 }
 
 impl Turn {
-    pub(super) const fn new(at: Instant) -> Self {
+    pub(super) fn new(at: Instant, batch: usize) -> Self {
         Self {
             at,
             route: None,
             admitted: None,
-            said: Vec::new(),
+            batch,
+            said: SmallVec::new(),
             looped: VecDeque::new(),
             discards: Vec::new(),
         }
@@ -48,7 +53,7 @@ impl Turn {
         let of = OfProtocol { protocol: datagram.header.protocol };
         match self.said.last_mut() {
             Some(Said::Up(last, datagrams)) if *last == of => datagrams.push(datagram),
-            _ => self.said.push(Said::Up(of, vec![datagram])),
+            _ => self.said.push(Said::Up(of, self.begun(datagram))),
         }
     }
 
@@ -61,8 +66,14 @@ impl Turn {
     pub(super) fn down(&mut self, link: LinkId, packet: Packet) {
         match self.said.last_mut() {
             Some(Said::Down(last, packets)) if *last == link => packets.push(packet),
-            _ => self.said.push(Said::Down(link, vec![packet])),
+            _ => self.said.push(Said::Down(link, self.begun(packet))),
         }
+    }
+
+    fn begun<T>(&self, first: T) -> Vec<T> {
+        let mut batch = Vec::with_capacity(self.batch);
+        batch.push(first);
+        batch
     }
 
     /// A packet is for ourselves.
@@ -77,12 +88,12 @@ impl Turn {
 
     /// Somebody may want to know of an echo.
     pub(super) fn echo(&mut self, echo: Echo) {
-        self.said.push(Said::Echo(echo));
+        self.said.push(Said::Echo(Box::new(echo)));
     }
 
     /// A datagram of ours met an error.
     pub(super) fn error(&mut self, error: IcmpErrorIn) {
-        self.said.push(Said::Error(error));
+        self.said.push(Said::Error(Box::new(error)));
     }
 
     /// Something is thrown away.
@@ -99,7 +110,7 @@ impl Turn {
     }
 
     /// What to say, in order, and what was thrown away.
-    pub(super) fn into_parts(self) -> (Vec<Said>, Vec<(&'static str, u32)>) {
+    pub(super) fn into_parts(self) -> (SmallVec<[Said; 2]>, Vec<(&'static str, u32)>) {
         (self.said, self.discards)
     }
 }

@@ -14,7 +14,7 @@ use netmart_actors::cast::Cast;
 use netmart_actors::clock::instant;
 use netmart_actors::config::Config;
 use netmart_actors::link::{Device, Link, LinkConfig};
-use netmart_actors::message::{Arrival, LinkCapabilities, LinkId, OnLink};
+use netmart_actors::message::{Arrival, LinkCapabilities, LinkId, OnLink, Route, RouteKey};
 use netmart_bus::{Config as BusConfig, Dataspace, Time};
 use netmart_proto::wire::Packet;
 
@@ -49,6 +49,17 @@ impl Station {
         let link = LinkConfig { addresses: vec![(ip, 24)], ..LinkConfig::new(LINK, capabilities) };
         dataspace.spawn(Link::new(link, plug.clone()).spawn());
         Self { dataspace, cast, plug }
+    }
+
+    /// What the stack has sent since the last time.
+    pub fn sent(&mut self) -> Vec<Packet> {
+        self.plug.0.borrow_mut().drain(..).collect()
+    }
+
+    /// Adds a route by the cable.
+    pub fn route(&mut self, network: IpAddr, prefix_len: u8) {
+        let to = RouteKey { network, prefix_len, link: LINK };
+        self.dataspace.assert(Route { to }).keep();
     }
 
     pub fn deliver(&mut self, packets: Vec<Packet>, now: Time) {
