@@ -96,7 +96,7 @@ impl<T: Topic> Channel<T> {
         }
     }
 
-    /// The interests that overlap `pattern`, oldest first.
+    /// The interests that overlap `pattern`, oldest pattern first.
     pub(crate) fn interests(&self, role: Role, pattern: &PatternOf<T>) -> Vec<Interest<T>> {
         let interests = self.interests.borrow();
         let mut found = Vec::new();

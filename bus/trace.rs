@@ -19,7 +19,7 @@ pub enum Kind {
     Unmatched,
     /// A message was refused because the queue was at its limit.
     Dropped,
-    /// The host put a message into the queue.
+    /// A message that the host injected was routed to at least one recipient.
     Inject,
     /// An actor stated a fact.
     Assert,
