@@ -154,6 +154,13 @@ impl ChannelEnd {
         }
     }
 
+    /// Lets more octets be on their way to this user at a time.
+    pub fn widen<A: Actor>(&mut self, window: usize, ctx: &mut Context<'_, A>) {
+        let more = window.saturating_sub(self.window);
+        self.window += more;
+        self.grant(more, ctx);
+    }
+
     /// Takes in an inbound message of this connection; nothing if it was none.
     pub fn hear<A: Actor>(&mut self, body: Body, ctx: &mut Context<'_, A>) -> Option<Heard> {
         match body {

@@ -3,6 +3,7 @@
 //! | module | its subject |
 //! |---|---|
 //! | [`sim`] | stacks in a simulation with a virtual clock |
+//! | [`stack`] | stacks that run on an actix arbiter |
 //! | [`link`] | devices, and captures of what they carry |
 //! | [`trace`] | files of everything that happened on a bus, and how to read them |
 //! | [`bus`] | the dataspace: topics, interests, routing, turns, timers |
@@ -12,6 +13,7 @@
 mod addresses;
 pub mod link;
 pub mod sim;
+pub mod stack;
 pub mod trace;
 
 pub use netmart_actors as actors;

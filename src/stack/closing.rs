@@ -1,0 +1,101 @@
+//! How a stack shuts down: no further connections, those there are end in order, then what is left is
+//! cut off.
+
+use std::time::Duration;
+
+use netmart_actors::address::{Direction, Flow, FlowPattern, Local};
+use netmart_actors::message::{Body, Channel, ChannelKey, SegmentsIn, TimeWait};
+use netmart_bus::{Ran, Role, Time};
+use tokio::sync::oneshot;
+
+use super::host::Inside;
+
+/// A shutdown under way.
+pub(super) struct Closing {
+    /// When patience ends.
+    limit: Time,
+    /// Who waits for it.
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
+/// The actors that make connections: without them there will be no more.
+const BEGINNERS: [&str; 3] = ["listener matcher", "listener", "dialer"];
+
+/// The actors that stand between connections and their users: when they leave, the users have left.
+const BETWEEN: &str = "relay";
+
+/// Runs of the dataspace that the last words may take.
+const MOST_RUNS: u32 = 256;
+
+impl Closing {
+    /// Ends listeners and dialer, and makes every connection lose its user: it sends what was written
+    /// and FIN, or RST if something was not read.
+    pub(super) fn begin(inside: &mut Inside) -> Self {
+        tracing::debug!("shutting down");
+        let actors = inside.dataspace.actors();
+        let stop = |inside: &mut Inside, wanted: &dyn Fn(&str) -> bool| {
+            for (actor, _) in actors.iter().filter(|(_, name)| wanted(name)) {
+                inside.dataspace.stop(*actor);
+            }
+        };
+        stop(inside, &|name| BEGINNERS.contains(&name));
+        stop(inside, &|name| name == BETWEEN);
+        Self { limit: Time::from_micros(u64::MAX), waiting: Vec::new() }
+    }
+
+    /// Lets it last for `grace` at most, counted from now, and tells `done` when it is over.
+    pub(super) fn within(
+        &mut self,
+        grace: Duration,
+        done: Option<oneshot::Sender<()>>,
+        inside: &Inside,
+    ) {
+        self.limit = self.limit.min(inside.clock.now() + grace);
+        self.waiting.extend(done);
+    }
+
+    /// When patience ends.
+    pub(super) fn limit(&self) -> Time {
+        self.limit
+    }
+
+    /// Whether everything has ended; cuts off what has not when patience is over.
+    pub(super) fn is_over(&self, inside: &mut Inside) -> bool {
+        let now = inside.clock.now();
+        if inside.dataspace.next_deadline().is_some_and(|due| due <= now) && now < self.limit {
+            return false;
+        }
+        let left = connections(inside);
+        if now < self.limit && !left.is_empty() {
+            return false;
+        }
+        if !left.is_empty() {
+            tracing::debug!(connections = left.len(), "cut off");
+            left.into_iter().for_each(|flow| abort(flow, inside));
+            // A few runs send the RSTs; applications that keep each other busy cannot hold us up.
+            let mut runs = 0..MOST_RUNS;
+            while runs.next().is_some() && inside.dataspace.run(now) == Ran::BudgetSpent {}
+        }
+        true
+    }
+}
+
+/// The connections that are not over: TIME-WAIT needs nobody any more.
+fn connections(inside: &Inside) -> Vec<Flow> {
+    let space = &inside.dataspace;
+    let waiting = space.facts::<TimeWait>(&FlowPattern::any());
+    let vectors = space.interests::<SegmentsIn>(Role::Subscriber, &FlowPattern::any());
+    let flows = vectors.into_iter().filter_map(|interest| {
+        let FlowPattern { local, remote } = interest.pattern;
+        Some(Flow { local: local?, remote: remote? })
+    });
+    let waiting: std::collections::HashSet<_> = waiting.into_iter().map(|fact| fact.flow).collect();
+    flows.filter(|flow| !waiting.contains(flow)).collect()
+}
+
+fn abort(flow: Flow, inside: &mut Inside) {
+    let local = Local::Address(flow.local);
+    let key = ChannelKey { direction: Direction::Outbound, local, remote: flow.remote };
+    // If the queue is full, the peer will find out by itself.
+    let _ = inside.dataspace.inject(Channel { key, body: Body::Abort });
+}

@@ -1,0 +1,293 @@
+//! The host: one actix actor that owns a dataspace, feeds it and wakes it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix::fut::{ActorFutureExt, wrap_future};
+use actix::{Actor, ActorContext, AsyncContext, SpawnHandle, StreamHandler};
+use futures_util::stream::{Stream, StreamExt};
+use netmart_actors::cast::Cast;
+use netmart_actors::clock::instant;
+use netmart_actors::ledger::Discards;
+use netmart_actors::link::{self, Device, LinkConfig, LinkCounters, Tap};
+use netmart_actors::message::{Arrival, LinkId, OnLink};
+use netmart_bus::{ActorId, Dataspace, Ran, Time};
+use netmart_proto::wire::Packet;
+use tokio::sync::oneshot;
+
+use super::builder::{Builder, Kind, Link, StartError};
+use super::clock::Clock;
+use super::closing::Closing;
+use super::mailbox::{Command, Commands, Mailbox};
+use super::touch::{FaceId, OfFace, Touch};
+use super::{LinkReport, Report, tun};
+use crate::link::tun::Tun;
+
+/// The dataspace of a running stack, and what its host keeps beside it.
+pub(crate) struct Inside {
+    pub(crate) dataspace: Dataspace,
+    pub(super) clock: Clock,
+    discards: Rc<RefCell<Discards>>,
+    links: BTreeMap<LinkId, RunningLink>,
+}
+
+struct RunningLink {
+    actor: ActorId,
+    counters: Rc<LinkCounters>,
+    refused: Arc<AtomicU64>,
+    overrun: u64,
+}
+
+/// What comes to the host from outside.
+pub(super) enum Input {
+    /// What applications ask for.
+    Commands(Vec<Command>),
+    /// What a link has received.
+    Packets(LinkId, Vec<Packet>),
+    /// The device of a link is gone.
+    LinkLost(LinkId, io::Error),
+}
+
+/// The inputs that a link brings.
+pub(super) type Inputs = Pin<Box<dyn Stream<Item = Input>>>;
+
+impl Inside {
+    /// The stack that `builder` describes, its links open.
+    pub(super) fn build(builder: Builder) -> Result<(Self, Vec<Inputs>), StartError> {
+        let Builder { config, limits, links, setup, .. } = builder;
+        let mut dataspace = Dataspace::new(limits);
+        setup.into_iter().for_each(|act| act(&mut dataspace));
+        let Cast { discards } = Cast::enter(&mut dataspace, &config);
+        let clock = Clock::start();
+        let mut inside = Self { dataspace, clock, discards, links: BTreeMap::new() };
+        let inputs: Result<_, _> =
+            (1..).map(LinkId).zip(links).map(|(id, link)| inside.open(id, link)).collect();
+        Ok((inside, inputs?))
+    }
+
+    fn open(&mut self, id: LinkId, link: Link) -> Result<Inputs, StartError> {
+        let Link { kind, addresses, tap } = link;
+        let config = |capabilities| addresses.applied_to(LinkConfig::new(id, capabilities));
+        match kind {
+            Kind::Tun(device) => {
+                let tun = Arc::new(Tun::open(&device)?);
+                let refused = Arc::new(AtomicU64::new(0));
+                let writer = tun::Writer::new(Arc::clone(&tun), Arc::clone(&refused));
+                self.add_link(config(tun::capabilities(&tun)), writer, tap, refused);
+                Ok(Box::pin(tun::arrivals(tun).map(move |batch| match batch {
+                    Ok(packets) => Input::Packets(id, packets),
+                    Err(error) => Input::LinkLost(id, error),
+                })))
+            }
+            Kind::Wire(end) => {
+                let config = config(end.capabilities());
+                let (transmitter, arrivals) = end.split();
+                self.add_link(config, transmitter, tap, Arc::default());
+                Ok(Box::pin(arrivals.map(move |packets| Input::Packets(id, packets))))
+            }
+        }
+    }
+
+    fn add_link(
+        &mut self,
+        config: LinkConfig,
+        device: impl Device,
+        tap: Option<Box<dyn Tap + Send>>,
+        refused: Arc<AtomicU64>,
+    ) {
+        let id = config.id;
+        let link = link::Link::new(config, device);
+        let counters = link.counters();
+        let link = match tap {
+            Some(tap) => link.tapped(tap),
+            None => link,
+        };
+        let actor = self.dataspace.spawn(link.spawn());
+        self.links.insert(id, RunningLink { actor, counters, refused, overrun: 0 });
+    }
+
+    fn packets_arrived(&mut self, id: LinkId, packets: Vec<Packet>) {
+        let (on, at) = (OnLink { link: id }, instant(self.clock.now()));
+        let taken = self.dataspace.inject(Arrival { on, packets, at });
+        if let (Err(_), Some(link)) = (taken, self.links.get_mut(&id)) {
+            link.overrun += 1;
+        }
+    }
+
+    fn link_lost(&mut self, id: LinkId, error: &io::Error) {
+        tracing::warn!(link = id.0, %error, "the device is gone");
+        if let Some(link) = self.links.get(&id) {
+            self.dataspace.stop(link.actor);
+        }
+    }
+
+    /// Numbers about the stack.
+    pub(super) fn report(&self) -> Report {
+        let links = self.links.iter().map(|(id, link)| (*id, link.report())).collect();
+        Report {
+            bus: self.dataspace.counters(),
+            footprint: self.dataspace.footprint(),
+            discards: self.discards.borrow().clone(),
+            links,
+        }
+    }
+}
+
+impl RunningLink {
+    fn report(&self) -> LinkReport {
+        LinkReport {
+            received: self.counters.received(),
+            sent: self.counters.sent(),
+            dropped: self.counters.dropped(),
+            refused: self.refused.load(Ordering::Relaxed),
+            overrun: self.overrun,
+        }
+    }
+}
+
+/// Owns the dataspace and steps it: when something came in, and when a timer is due.
+pub(super) struct Host {
+    inside: Inside,
+    mailbox: Arc<Mailbox>,
+    /// What links receive; taken when the host starts.
+    inputs: Vec<Inputs>,
+    /// Touches that found the queue of the dataspace full.
+    untold: VecDeque<FaceId>,
+    /// When we will be woken, and by what.
+    alarm: Option<(Time, SpawnHandle)>,
+    /// Whether we come back at once, after others on the arbiter had their turn.
+    is_behind: bool,
+    closing: Option<Closing>,
+    /// Dropped when the host ends, to let its thread end as well.
+    _ended: Option<oneshot::Sender<()>>,
+}
+
+impl Host {
+    pub(super) fn new(
+        inside: Inside,
+        inputs: Vec<Inputs>,
+        mailbox: Arc<Mailbox>,
+        ended: Option<oneshot::Sender<()>>,
+    ) -> Self {
+        Self {
+            inside,
+            mailbox,
+            inputs,
+            untold: VecDeque::new(),
+            alarm: None,
+            is_behind: false,
+            closing: None,
+            _ended: ended,
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Touch(face) => self.tell(face),
+            Command::Call(act) => act(&mut self.inside),
+            Command::ShutDown { grace, done } => {
+                let closing = match &mut self.closing {
+                    Some(closing) => closing,
+                    None => self.closing.insert(Closing::begin(&mut self.inside)),
+                };
+                closing.within(grace, done, &self.inside);
+            }
+        }
+    }
+
+    fn tell(&mut self, face: FaceId) {
+        if self.inside.dataspace.inject(Touch { of: OfFace { face } }).is_err() {
+            self.untold.push_back(face);
+        }
+    }
+
+    /// Works until nothing is left to do for now, or others must have their turn first.
+    fn step(&mut self, ctx: &mut actix::Context<Self>) {
+        let ran = self.inside.dataspace.run(self.inside.clock.now());
+        for _ in 0..self.untold.len() {
+            if let Some(face) = self.untold.pop_front() {
+                self.tell(face);
+            }
+        }
+        if let Some(closing) = &mut self.closing
+            && closing.is_over(&mut self.inside)
+        {
+            return ctx.stop();
+        }
+        match ran {
+            Ran::BudgetSpent => self.come_back(ctx),
+            Ran::Idle => self.set_alarm(ctx),
+        }
+    }
+
+    fn come_back(&mut self, ctx: &mut actix::Context<Self>) {
+        if self.is_behind {
+            return;
+        }
+        self.is_behind = true;
+        let others = wrap_future(tokio::task::yield_now());
+        ctx.spawn(others.map(|(), host: &mut Self, ctx: &mut actix::Context<Self>| {
+            host.is_behind = false;
+            host.step(ctx);
+        }));
+    }
+
+    /// Sees to it that we wake for the next timer. One that is set for earlier already stays: timers
+    /// mostly move back, and to wake once for nothing is cheaper than to move along each time.
+    fn set_alarm(&mut self, ctx: &mut actix::Context<Self>) {
+        let timer = self.inside.dataspace.next_deadline();
+        let limit = self.closing.as_ref().map(|closing| closing.limit());
+        let Some(due) = timer.into_iter().chain(limit).min() else { return };
+        if let Some((at, alarm)) = self.alarm {
+            if at <= due {
+                return;
+            }
+            ctx.cancel_future(alarm);
+        }
+        let wait = due.saturating_since(self.inside.clock.now());
+        let alarm = ctx.run_later(wait, |host, ctx| {
+            host.alarm = None;
+            host.step(ctx);
+        });
+        self.alarm = Some((due, alarm));
+    }
+}
+
+impl Actor for Host {
+    type Context = actix::Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let commands = Commands(Arc::clone(&self.mailbox));
+        ctx.add_stream(commands.map(Input::Commands));
+        for inputs in std::mem::take(&mut self.inputs) {
+            ctx.add_stream(inputs);
+        }
+        self.step(ctx);
+    }
+}
+
+impl StreamHandler<Input> for Host {
+    fn handle(&mut self, input: Input, ctx: &mut Self::Context) {
+        match input {
+            Input::Commands(commands) => commands.into_iter().for_each(|command| self.obey(command)),
+            Input::Packets(link, packets) => self.inside.packets_arrived(link, packets),
+            Input::LinkLost(link, error) => self.inside.link_lost(link, &error),
+        }
+        self.step(ctx);
+    }
+
+    /// A link without arrivals is still good for what leaves.
+    fn finished(&mut self, _ctx: &mut Self::Context) {}
+}
+
+impl Drop for Host {
+    /// Callers that still wait are told, also when the arbiter goes away under us.
+    fn drop(&mut self) {
+        self.mailbox.close();
+    }
+}
