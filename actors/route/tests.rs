@@ -54,7 +54,8 @@ fn host() -> RouteTable {
 
 #[test]
 fn the_longest_prefix_whose_link_is_up_leads_the_way() {
-    let cases: &[(&str, Option<(LinkId, &str)>, &str)] = &[
+    type Way = Option<(LinkId, &'static str)>;
+    let cases: &[(&str, Way, &str)] = &[
         ("192.0.2.9", Some((ETH, "192.0.2.2")), "the subnet of an address"),
         ("192.0.2.200", Some((TUN, "10.0.0.2")), "a longer prefix than the subnet's"),
         ("10.0.0.1", Some((TUN, "10.0.0.2")), "the other link's subnet"),

@@ -31,13 +31,13 @@ fn give(
     reassembly.handle_fragment(header, octets(offset, len).into(), now)
 }
 
-/// What came of the last fragment.
+/// What came of the last fragment, or of the first that was refused.
 fn in_order(
     reassembly: &mut Reassembly,
     header: &IpHeader,
     shapes: &[Shape],
 ) -> Result<Option<Packet>, Refusal> {
-    shapes.iter().fold(Ok(None), |_, shape| give(reassembly, header, *shape, Instant::ZERO))
+    shapes.iter().try_fold(None, |_, shape| give(reassembly, header, *shape, Instant::ZERO))
 }
 
 fn assert_whole(packet: &Packet, len: usize) {

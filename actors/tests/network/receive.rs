@@ -153,7 +153,8 @@ fn an_extension_header_that_cannot_be_honoured_is_reported_as_rfc_8200_wants() {
     let option = |kind| [udp, 0, kind, 0, 1, 2, 0, 0];
     let problem = |code, pointer| Some(IcmpErrorKind::ParameterProblem { code, pointer });
     let group = "ff02::1";
-    let cases: &[(&str, u8, [u8; 8], Option<IcmpErrorKind>, &str)] = &[
+    type Case = (&'static str, u8, [u8; 8], Option<IcmpErrorKind>, &'static str);
+    let cases: &[Case] = &[
         (OURS6, DESTINATION_OPTIONS, option(0x3e), None, "an option to be skipped"),
         (OURS6, DESTINATION_OPTIONS, option(0x7e), None, "an option to be discarded for"),
         (OURS6, DESTINATION_OPTIONS, option(0xbe), problem(2, 42), "an option to be reported"),

@@ -125,7 +125,7 @@ fn who_only_looks_on_binds_nothing() {
     participant(&mut bench, Role::Subscriber, UdpPattern::any());
     participant(&mut bench, Role::Subscriber, inbound());
     let outgoing = UdpPattern::any().direction(Direction::Outbound);
-    participant(&mut bench, Role::Subscriber, outgoing.clone().local(local(ALL, 53)));
+    participant(&mut bench, Role::Subscriber, outgoing.local(local(ALL, 53)));
     participant(&mut bench, Role::Provider, outgoing);
     assert_eq!(bound(&bench), []);
     bench.assert_discarded(&[("udp/wildcard_demand", 3)]);
