@@ -10,6 +10,7 @@ mod harness;
 mod rivals;
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
@@ -18,6 +19,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::socket::{setsockopt, sockopt};
 
 use self::harness::{Options, Sample, Table, Unit, cpu_time};
 use self::rivals::{Contender, Service, Task, contenders, endpoint};
@@ -82,6 +84,8 @@ fn measure(contender: &dyn Contender, task: Task, time: Duration) -> io::Result<
 fn exercise(endpoint: SocketAddr, task: Task, time: Duration) -> io::Result<Sample> {
     let mut stream = TcpStream::connect_timeout(&endpoint, STALL)?;
     stream.set_nodelay(true)?;
+    // Some machines have BBR as their default, which paces and so measures itself.
+    setsockopt(&stream, sockopt::TcpCongestion, &OsString::from("cubic"))?;
     stream.set_read_timeout(Some(STALL))?;
     stream.set_write_timeout(Some(STALL))?;
     let mut buffer = vec![0; 256 * 1024];
