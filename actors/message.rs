@@ -1,20 +1,22 @@
 //! Everything that is said on the bus of a stack, in the order in which a packet meets it.
 //!
-//! `docs/MESSAGES.md` lists who says each and who listens.
+//! `docs/MESSAGES.md` lists who says each and who listens. The keys they are routed by stand in `keys`,
+//! the reasons and abilities they carry in `content`; both are re-exported here.
 
 use core::fmt::{self, Write};
-use core::time::Duration;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use netmart_bus::{ActorId, Topic, WhenFull, key};
+use netmart_bus::{ActorId, Topic, WhenFull};
 use netmart_proto::wire::icmp::IcmpErrorKind;
 use netmart_proto::wire::tcp::{Flags, Segment, SeqNumber};
-use netmart_proto::wire::{IpHeader, Packet, Protocol};
+use netmart_proto::wire::{IpHeader, Packet};
 use netmart_proto::{Instant, tcp};
 use smallvec::SmallVec;
 
-use crate::address::{Direction, Flow, Listener, Local, LocalAddress, RemoteAddress};
+use crate::address::{Flow, LocalAddress, RemoteAddress};
+pub use crate::content::*;
+pub use crate::keys::*;
 
 /// Makes a struct a topic: its name, the field that holds its key, and its line in a trace.
 macro_rules! topic {
@@ -38,24 +40,6 @@ macro_rules! topic {
 }
 
 // ---------------------------------------------------------------------------------- links
-
-/// Which link of the stack; 0 is the stack's connection to itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LinkId(pub u16);
-
-impl LinkId {
-    /// The link that leads back to the stack itself.
-    pub const LOOPBACK: Self = Self(0);
-}
-
-key! {
-    /// What concerns one link.
-    #[derive(Copy)]
-    pub struct OnLink / OnLinkPattern {
-        /// The link.
-        pub link: LinkId,
-    }
-}
 
 /// Packets that a device handed over, said by the world to the link actor.
 #[derive(Clone, Debug)]
@@ -103,17 +87,6 @@ pub struct PacketsOut {
 
 topic!(PacketsOut, "packets-out", on: OnLink, |this, out| write!(out, "{} packets", this.packets.len()));
 
-/// What a link can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LinkCapabilities {
-    /// The largest IP packet, in octets.
-    pub mtu: u16,
-    /// The device completes TCP and UDP checksums.
-    pub checksum_offload: bool,
-    /// The largest TCP payload, in octets, that the device splits into segments itself; 0 if it does not.
-    pub gso_max: u32,
-}
-
 /// A fact: the link works.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LinkUp {
@@ -127,17 +100,6 @@ topic!(LinkUp, "link-up", on: OnLink, |this, out| write!(out, "mtu {}", this.cap
 
 // ------------------------------------------------------------------------------------- ip
 
-key! {
-    /// An address of a link.
-    #[derive(Copy)]
-    pub struct OwnAddress / OwnAddressPattern {
-        /// The link that has it.
-        pub link: LinkId,
-        /// The address.
-        pub ip: IpAddr,
-    }
-}
-
 /// A fact: the stack answers to this address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct InterfaceAddress {
@@ -149,19 +111,6 @@ pub struct InterfaceAddress {
 
 topic!(InterfaceAddress, "address", own: OwnAddress, |this, out| write!(out, "/{}", this.prefix_len));
 
-key! {
-    /// A destination network and the link that leads there.
-    #[derive(Copy)]
-    pub struct RouteKey / RoutePattern {
-        /// The network's address.
-        pub network: IpAddr,
-        /// The length of its prefix, in bits.
-        pub prefix_len: u8,
-        /// The link that leads there.
-        pub link: LinkId,
-    }
-}
-
 /// A fact: packets to this network leave by this link. The longest prefix wins.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route {
@@ -170,15 +119,6 @@ pub struct Route {
 }
 
 topic!(Route, "route", to: RouteKey, |_this, _out| Ok(()));
-
-key! {
-    /// What concerns one protocol above IP.
-    #[derive(Copy)]
-    pub struct OfProtocol / OfProtocolPattern {
-        /// The protocol's number.
-        pub protocol: Protocol,
-    }
-}
 
 /// A datagram, its IP header read.
 #[derive(Clone, Debug)]
@@ -255,30 +195,6 @@ pub struct IcmpReport {
 }
 
 topic!(IcmpReport, "icmp-report", of: OfProtocol, |this, out| write!(out, "{:?} to {}", this.kind, this.datagram.header.src));
-
-/// Whether an echo asks or answers (ICMP types 8 and 0, ICMPv6 128 and 129).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum EchoKind {
-    /// Wants the same octets back.
-    Request,
-    /// Brings them back.
-    Reply,
-}
-
-key! {
-    /// Whose echo.
-    #[derive(Copy)]
-    pub struct EchoKey / EchoPattern {
-        /// Towards us or from us.
-        pub direction: Direction,
-        /// Question or answer.
-        pub kind: EchoKind,
-        /// Our address.
-        pub local: IpAddr,
-        /// The other address.
-        pub remote: IpAddr,
-    }
-}
 
 /// A ping or its answer: inbound ones are told by ip, outbound ones are sent by it.
 #[derive(Clone, Debug)]
@@ -386,17 +302,6 @@ pub struct HalfOpen {
     pub of: OfListener,
 }
 
-key! {
-    /// A connection of a listener.
-    #[derive(Copy)]
-    pub struct OfListener / OfListenerPattern {
-        /// The listener that the connection was made to.
-        pub listener: Listener,
-        /// The connection.
-        pub flow: Flow,
-    }
-}
-
 topic!(HalfOpen, "half-open", of: OfListener, |_this, _out| Ok(()));
 
 /// A fact: this passively opened connection has been established, and it has not ended.
@@ -419,15 +324,6 @@ topic!(TimeWait, "time-wait", flow: Flow, |_this, _out| Ok(()));
 
 // ---------------------------------------------------------------------------------- ports
 
-key! {
-    /// What concerns the ports of one protocol.
-    #[derive(Copy)]
-    pub struct PortsOf / PortsOfPattern {
-        /// The protocol whose ports are meant.
-        pub protocol: Protocol,
-    }
-}
-
 /// Somebody wants a port: anyone to port allocator.
 #[derive(Clone, Debug)]
 pub struct PortRequest {
@@ -445,26 +341,6 @@ pub struct PortRequest {
 
 topic!(PortRequest, "port-request", of: PortsOf, |this, out| write!(out, "{:?} for {}", this.want, this.asker));
 
-/// Why there is no port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum PortError {
-    /// Somebody holds the port.
-    #[error("the port is in use")]
-    InUse,
-    /// Every port of the range is held.
-    #[error("no port is left")]
-    Exhausted,
-}
-
-key! {
-    /// Whom an answer is for.
-    #[derive(Copy)]
-    pub struct ForAsker / ForAskerPattern {
-        /// Who asked.
-        pub asker: ActorId,
-    }
-}
-
 /// The answer to a [`PortRequest`]. The port is kept for the asker until it states [`PortInUse`]
 /// itself, for a bounded time.
 #[derive(Clone, Debug)]
@@ -476,17 +352,6 @@ pub struct PortReply {
 }
 
 topic!(PortReply, "port-reply", to: ForAsker, |this, out| write!(out, "{:?}", this.result));
-
-key! {
-    /// A port.
-    #[derive(Copy)]
-    pub struct PortKey / PortPattern {
-        /// Whose port.
-        pub protocol: Protocol,
-        /// The port.
-        pub port: u16,
-    }
-}
 
 /// A fact: somebody holds this port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -506,43 +371,8 @@ topic!(PortInUse, "port-in-use", port: PortKey, |this, out| match &this.remote {
 
 // ------------------------------------------------------------------------------- channels
 
-key! {
-    /// One direction of a channel.
-    #[derive(Copy)]
-    pub struct ChannelKey / ChannelPattern {
-        /// Which way the message travels.
-        pub direction: Direction,
-        /// The local end: an address at kernel level, a handle or a listener at user level.
-        pub local: Local,
-        /// The remote end.
-        pub remote: RemoteAddress,
-    }
-}
-
 /// Octets in order, as slices of the buffers they came in.
 pub type Chunks = SmallVec<[Bytes; 1]>;
-
-/// What a user may change about a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Setting {
-    /// Send small segments at once (RFC 9293 section 3.7.4, MUST-17).
-    NoDelay(bool),
-    /// Probe an idle peer (RFC 9293 section 3.8.4), or do not.
-    KeepAlive(Option<tcp::KeepAlive>),
-    /// How long data may stay unacknowledged (RFC 9293 section 3.9.1.1); for ever if there is none.
-    UserTimeout(Option<Duration>),
-}
-
-/// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum CloseReason {
-    /// By the rules of TCP.
-    #[error("{0}")]
-    Ended(tcp::Reason),
-    /// Its state vector crashed.
-    #[error("the connection's state vector crashed")]
-    Crashed,
-}
 
 /// What is said on a channel.
 #[derive(Clone, Debug)]
@@ -583,17 +413,6 @@ topic!(Channel, "channel", key: ChannelKey, |this, out| match &this.body {
     Body::Closed(reason) => write!(out, "closed: {reason}"),
 }, when full: WhenFull::StopSender);
 
-key! {
-    /// A connection as its user names it.
-    #[derive(Copy)]
-    pub struct ConnectionKey / ConnectionPattern {
-        /// The user-level local end.
-        pub local: Local,
-        /// The remote end.
-        pub remote: RemoteAddress,
-    }
-}
-
 /// A fact: the connection is established, and its relay serves it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Connected {
@@ -604,26 +423,6 @@ pub struct Connected {
 }
 
 topic!(Connected, "connected", connection: ConnectionKey, |this, out| write!(out, "at {}", this.address));
-
-/// Why a connection could not be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Refusal {
-    /// No route leads to the remote address, or no address of ours can reach it.
-    #[error("no route to the remote address")]
-    NoRoute,
-    /// The remote end is not one that a connection can be made to.
-    #[error("not an address that a connection can be made to")]
-    InvalidAddress,
-    /// The port allocator had none.
-    #[error("{0}")]
-    Port(#[from] PortError),
-    /// Too many connections.
-    #[error("too many connections")]
-    TooMany,
-    /// The network or the peer said no, or nothing.
-    #[error("{0}")]
-    Closed(CloseReason),
-}
 
 /// A fact: the connection could not be made. It holds while somebody still wants the connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -658,26 +457,6 @@ topic!(Closed, "closed", connection: ConnectionKey, |this, out| write!(out, "{}"
 
 // ------------------------------------------------------------------------------ listeners
 
-key! {
-    /// A listener and the port it got.
-    #[derive(Copy)]
-    pub struct ListeningKey / ListeningPattern {
-        /// The listener as its user names it.
-        pub listener: Listener,
-        /// The port; never 0.
-        pub port: u16,
-    }
-}
-
-/// Whether a listener takes further connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Backlog {
-    /// There is room.
-    Open,
-    /// So many connections wait to be claimed that a SYN is dropped, to be repeated by its sender.
-    Full,
-}
-
 /// A fact: connections to this port are accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Listening {
@@ -688,15 +467,6 @@ pub struct Listening {
 }
 
 topic!(Listening, "listening", at: ListeningKey, |this, out| write!(out, "backlog {:?}", this.backlog));
-
-key! {
-    /// What concerns one listener.
-    #[derive(Copy)]
-    pub struct ListenerKey / ListenerPattern {
-        /// The listener as its user names it.
-        pub listener: Listener,
-    }
-}
 
 /// A fact: nobody can listen there. It holds while somebody still wants to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -709,34 +479,7 @@ pub struct ListenFailed {
 
 topic!(ListenFailed, "listen-failed", of: ListenerKey, |this, out| write!(out, "{}", this.reason));
 
-/// Why nobody can listen there, or bind to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum ListenError {
-    /// The port allocator refused.
-    #[error("{0}")]
-    Port(#[from] PortError),
-    /// The address is none of ours.
-    #[error("the address is none of this stack's")]
-    NotLocal,
-    /// Too many listeners.
-    #[error("too many listeners")]
-    TooMany,
-}
-
 // ------------------------------------------------------------------------------------ udp
-
-key! {
-    /// One direction between a bound local end and a remote end.
-    #[derive(Copy)]
-    pub struct UdpKey / UdpPattern {
-        /// Which way the datagram travels.
-        pub direction: Direction,
-        /// The end as its user bound it; the address may be unspecified.
-        pub local: LocalAddress,
-        /// The remote end.
-        pub remote: RemoteAddress,
-    }
-}
 
 /// A UDP datagram: udp to user (inbound) or user to udp (outbound).
 #[derive(Clone, Debug)]
@@ -750,15 +493,6 @@ pub struct UdpDatagram {
 }
 
 topic!(UdpDatagram, "udp", key: UdpKey, |this, out| write!(out, "length {}", this.payload.len()));
-
-key! {
-    /// What concerns one bound end.
-    #[derive(Copy)]
-    pub struct BoundKey / BoundPattern {
-        /// The end as its user bound it.
-        pub local: LocalAddress,
-    }
-}
 
 /// A fact: datagrams to this end are delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -792,17 +526,6 @@ pub struct UdpError {
 topic!(UdpError, "udp-error", key: UdpKey, |this, out| write!(out, "{:?}", this.error));
 
 // ------------------------------------------------------------------------------- discards
-
-key! {
-    /// Where and why.
-    #[derive(Copy)]
-    pub struct DiscardKey / DiscardPattern {
-        /// The actor that discarded.
-        pub place: &'static str,
-        /// Why, as a stable name.
-        pub reason: &'static str,
-    }
-}
 
 /// Something was thrown away: anyone to ledger.
 #[derive(Clone, Debug)]

@@ -1,0 +1,183 @@
+//! How messages are routed: the keys of the topics in [`message`](crate::message), in the same order.
+
+use std::net::IpAddr;
+
+use netmart_bus::{ActorId, key};
+use netmart_proto::wire::Protocol;
+
+use crate::address::{Direction, Flow, Listener, Local, LocalAddress, RemoteAddress};
+use crate::content::{EchoKind, LinkId};
+
+key! {
+    /// What concerns one link.
+    #[derive(Copy)]
+    pub struct OnLink / OnLinkPattern {
+        /// The link.
+        pub link: LinkId,
+    }
+}
+
+key! {
+    /// An address of a link.
+    #[derive(Copy)]
+    pub struct OwnAddress / OwnAddressPattern {
+        /// The link that has it.
+        pub link: LinkId,
+        /// The address.
+        pub ip: IpAddr,
+    }
+}
+
+key! {
+    /// A destination network and the link that leads there.
+    #[derive(Copy)]
+    pub struct RouteKey / RoutePattern {
+        /// The network's address.
+        pub network: IpAddr,
+        /// The length of its prefix, in bits.
+        pub prefix_len: u8,
+        /// The link that leads there.
+        pub link: LinkId,
+    }
+}
+
+key! {
+    /// What concerns one protocol above IP.
+    #[derive(Copy)]
+    pub struct OfProtocol / OfProtocolPattern {
+        /// The protocol's number.
+        pub protocol: Protocol,
+    }
+}
+
+key! {
+    /// Whose echo.
+    #[derive(Copy)]
+    pub struct EchoKey / EchoPattern {
+        /// Towards us or from us.
+        pub direction: Direction,
+        /// Question or answer.
+        pub kind: EchoKind,
+        /// Our address.
+        pub local: IpAddr,
+        /// The other address.
+        pub remote: IpAddr,
+    }
+}
+
+key! {
+    /// A connection of a listener.
+    #[derive(Copy)]
+    pub struct OfListener / OfListenerPattern {
+        /// The listener that the connection was made to.
+        pub listener: Listener,
+        /// The connection.
+        pub flow: Flow,
+    }
+}
+
+key! {
+    /// What concerns the ports of one protocol.
+    #[derive(Copy)]
+    pub struct PortsOf / PortsOfPattern {
+        /// The protocol whose ports are meant.
+        pub protocol: Protocol,
+    }
+}
+
+key! {
+    /// Whom an answer is for.
+    #[derive(Copy)]
+    pub struct ForAsker / ForAskerPattern {
+        /// Who asked.
+        pub asker: ActorId,
+    }
+}
+
+key! {
+    /// A port.
+    #[derive(Copy)]
+    pub struct PortKey / PortPattern {
+        /// Whose port.
+        pub protocol: Protocol,
+        /// The port.
+        pub port: u16,
+    }
+}
+
+key! {
+    /// One direction of a channel.
+    #[derive(Copy)]
+    pub struct ChannelKey / ChannelPattern {
+        /// Which way the message travels.
+        pub direction: Direction,
+        /// The local end: an address at kernel level, a handle or a listener at user level.
+        pub local: Local,
+        /// The remote end.
+        pub remote: RemoteAddress,
+    }
+}
+
+key! {
+    /// A connection as its user names it.
+    #[derive(Copy)]
+    pub struct ConnectionKey / ConnectionPattern {
+        /// The user-level local end.
+        pub local: Local,
+        /// The remote end.
+        pub remote: RemoteAddress,
+    }
+}
+
+key! {
+    /// A listener and the port it got.
+    #[derive(Copy)]
+    pub struct ListeningKey / ListeningPattern {
+        /// The listener as its user names it.
+        pub listener: Listener,
+        /// The port; never 0.
+        pub port: u16,
+    }
+}
+
+key! {
+    /// What concerns one listener.
+    #[derive(Copy)]
+    pub struct ListenerKey / ListenerPattern {
+        /// The listener as its user names it.
+        pub listener: Listener,
+    }
+}
+
+key! {
+    /// One direction between a bound local end and a remote end.
+    #[derive(Copy)]
+    pub struct UdpKey / UdpPattern {
+        /// Which way the datagram travels.
+        pub direction: Direction,
+        /// The end as its user bound it; the address may be unspecified.
+        pub local: LocalAddress,
+        /// The remote end.
+        pub remote: RemoteAddress,
+    }
+}
+
+key! {
+    /// What concerns one bound end.
+    #[derive(Copy)]
+    pub struct BoundKey / BoundPattern {
+        /// The end as its user bound it.
+        pub local: LocalAddress,
+    }
+}
+
+key! {
+    /// Where and why.
+    #[derive(Copy)]
+    pub struct DiscardKey / DiscardPattern {
+        /// The actor that discarded.
+        pub place: &'static str,
+        /// Why, as a stable name.
+        pub reason: &'static str,
+    }
+}
