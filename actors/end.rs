@@ -55,7 +55,6 @@ pub enum Heard {
 impl ChannelEnd {
     /// The interests that make an actor the user of `connection`: it subscribes to what comes in and
     /// provides what goes out. Whoever drops them has left.
-    #[must_use]
     pub fn claim<A: Handler<Channel>>(
         connection: &ConnectionKey,
         ctx: &mut Context<'_, A>,

@@ -97,7 +97,7 @@ impl Relay {
         }
     }
 
-    fn to_user(&mut self, body: Body, ctx: &mut Context<'_, Self>) {
+    fn tell_user(&mut self, body: Body, ctx: &mut Context<'_, Self>) {
         if self.users > 0 {
             self.say(self.user_key(Direction::Inbound), body, ctx);
         } else if let Body::Credit(octets) = body {
@@ -105,7 +105,7 @@ impl Relay {
         }
     }
 
-    fn from_state_vector(&mut self, body: Body, ctx: &mut Context<'_, Self>) {
+    fn hear_state_vector(&mut self, body: Body, ctx: &mut Context<'_, Self>) {
         match &body {
             Body::Credit(_) if self.phase == Phase::Waiting => {
                 self.phase = Phase::Connected;
@@ -121,7 +121,7 @@ impl Relay {
             Body::Closed(reason) => return self.over(*reason, ctx),
             _ => {}
         }
-        self.to_user(body, ctx);
+        self.tell_user(body, ctx);
     }
 
     /// States how it ended, and waits for the user to leave.
@@ -139,7 +139,7 @@ impl Relay {
         };
         self.facts.push(fact);
         self.phase = Phase::Over(reason);
-        self.to_user(Body::Closed(reason), ctx);
+        self.tell_user(Body::Closed(reason), ctx);
         self.be_patient(ctx);
     }
 
@@ -151,12 +151,12 @@ impl Relay {
     fn catch_up(&mut self, ctx: &mut Context<'_, Self>) {
         if self.credit > 0 {
             let credit = core::mem::take(&mut self.credit);
-            self.to_user(Body::Credit(credit), ctx);
+            self.tell_user(Body::Credit(credit), ctx);
         }
         match self.phase {
             Phase::Waiting | Phase::Connected => {}
-            Phase::PeerClosed => self.to_user(Body::End, ctx),
-            Phase::Over(reason) => self.to_user(Body::Closed(reason), ctx),
+            Phase::PeerClosed => self.tell_user(Body::End, ctx),
+            Phase::Over(reason) => self.tell_user(Body::Closed(reason), ctx),
         }
     }
 
@@ -191,7 +191,7 @@ impl Handler<Channel> for Relay {
     fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
         let Channel { key, body } = message.take();
         match key.direction {
-            Direction::Inbound => self.from_state_vector(body, ctx),
+            Direction::Inbound => self.hear_state_vector(body, ctx),
             Direction::Outbound => self.say(self.kernel_key(Direction::Outbound), body, ctx),
         }
     }
