@@ -95,7 +95,7 @@ fn a_reservation_nobody_takes_up_lapses() {
     let mut office = Office::new(5000..=5000, 1);
     assert_eq!(office.ask(None, None, None), Ok(5000));
     assert_eq!(office.ask(None, None, None), Err(PortError::Exhausted));
-    office.now = office.now + RESERVED_FOR;
+    office.now += RESERVED_FOR;
     assert_eq!(office.ask(None, None, None), Ok(5000));
 }
 

@@ -22,7 +22,7 @@ impl EchoServer {
     pub fn on(port: u16) -> Spawn<Self> {
         let everybody = ChannelPattern::any().local(Local::Listener(Listener::on(port)));
         Spawn::new("echo server", Self::default())
-            .subscribe::<Channel>(everybody.clone().direction(Direction::Inbound))
+            .subscribe::<Channel>(everybody.direction(Direction::Inbound))
             .provide::<Channel>(everybody.direction(Direction::Outbound))
     }
 }
