@@ -1,5 +1,7 @@
 //! What has arrived: the fifth step of RFC 9293 section 3.10.7.4 for a connection that is up.
 
+use core::time::Duration;
+
 use super::acceptance::{AckVerdict, updates_window};
 use super::congestion::Ack;
 use super::recovery::Phase;
@@ -64,20 +66,19 @@ impl StateVector {
         let board = self.scoreboard.acknowledge(segment.ack);
         self.snd.una = segment.ack;
         self.release(segment.ack);
-        // Karn: what was sent twice does not tell when, unless its timestamp does.
-        let measured = match board.rtt(now) {
-            Some(rtt) => Some(rtt),
-            None if board.ambiguous && self.timestamps.agreed => segment
-                .options
-                .timestamps
-                .and_then(|timestamps| self.timestamps.elapsed(timestamps.echo, now)),
-            None => None,
-        };
+        // Karn: what was sent twice does not tell when, unless its timestamp does, and shows that it
+        // was the last copy; the acknowledgement of an earlier one may have been lost meanwhile.
+        let since_last = now.saturating_since(board.last_at) + TICK;
+        let measured = board.rtt(now).or_else(|| {
+            let echo = segment.options.timestamps.filter(|_| self.timestamps.agreed)?.echo;
+            self.timestamps.elapsed(echo, now).filter(|rtt| board.ambiguous && *rtt <= since_last)
+        });
         if let Some(rtt) = measured {
             self.rtt.measure(rtt, &self.config);
         }
+        let repairing = self.recovery.phase == Phase::Fast;
         self.recovery_on_progress(acked);
-        if self.recovery.phase != Phase::Fast {
+        if !repairing {
             let rtt = self.rtt.smoothed().unwrap_or_default();
             self.congestion.on_ack(&Ack { now, acked, rtt }, in_flight);
         }
@@ -146,3 +147,6 @@ impl Patience {
         self.since = None;
     }
 }
+
+/// How far apart two readings of the timestamp clock may be that are the same moment.
+const TICK: Duration = Duration::from_millis(1);

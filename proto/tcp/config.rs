@@ -13,8 +13,8 @@ pub struct Config {
     /// What a peer that names no MSS can take (RFC 9293 section 3.7.1, MUST-15): 536 for IPv4,
     /// 1220 for IPv6.
     pub default_peer_mss: u16,
-    /// The largest payload of one [`Transmit`](super::Transmit), in octets. More than `mss` only
-    /// when the device splits super-segments.
+    /// The largest payload of one [`Transmit`](super::Transmit), in octets, if the device splits
+    /// super-segments; at most `mss`, or 0, if it does not.
     pub gso_max_size: usize,
     /// Offer and accept window scaling (RFC 7323).
     pub window_scaling: bool,
@@ -69,13 +69,13 @@ impl Config {
     /// The settings for IPv4 over an interface of this MTU, in octets.
     pub fn for_ipv4(mtu: u16) -> Self {
         let mss = mtu.saturating_sub(40);
-        Self { mss, default_peer_mss: 536, gso_max_size: usize::from(mss), ..Self::default() }
+        Self { mss, default_peer_mss: 536, ..Self::default() }
     }
 
     /// The settings for IPv6 over an interface of this MTU, in octets.
     pub fn for_ipv6(mtu: u16) -> Self {
         let mss = mtu.saturating_sub(60);
-        Self { mss, default_peer_mss: 1220, gso_max_size: usize::from(mss), ..Self::default() }
+        Self { mss, default_peer_mss: 1220, ..Self::default() }
     }
 
     /// The shift with which the largest window fits 16 bits (RFC 7323 section 2.3 allows 14).
@@ -108,7 +108,7 @@ impl Default for Config {
         Self {
             mss: 1460,
             default_peer_mss: 536,
-            gso_max_size: 1460,
+            gso_max_size: 0,
             window_scaling: true,
             sack: true,
             timestamps: true,

@@ -28,6 +28,8 @@ impl StateVector {
             return;
         }
         self.rtt.back_off();
+        // Runs on even if an acknowledgement makes what is due now superfluous.
+        self.timers.set(TimerKind::Retransmit, now + self.rtt.rto(&self.config));
         if handshake {
             self.pending.syn = Some(Some(Retransmission::Handshake));
         } else if self.snd.wnd == 0 {

@@ -105,7 +105,14 @@ impl StateVector {
             return Some(Transmit { segment, gso_size: None, retransmission });
         }
         let end = (self.snd.nxt + len).earlier(self.stream_end());
-        self.snd.nxt.is_before(end).then(|| self.send_fresh(end, now))
+        if !self.snd.nxt.is_before(end) {
+            return None;
+        }
+        // Nagle's algorithm is not to wait for a probe.
+        let small_end = self.snd.small_end;
+        let transmit = self.send_fresh(end, now);
+        self.snd.small_end = small_end;
+        Some(transmit)
     }
 
     /// The next lost part that the congestion window admits.
@@ -208,10 +215,17 @@ impl StateVector {
         if self.nodelay || alone || self.snd.fin { Ok(len) } else { Err(LimitedBy::SmallSegment) }
     }
 
-    /// Of `len` octets, those that fit one transmission: all, or whole segments.
+    /// Of `len` octets, those that fit one transmission: all, or whole segments, and more than one
+    /// of them only if the device splits.
     fn largest(&self, len: u32, mss: u32) -> u32 {
-        let most = u32::try_from(self.config.gso_max_size).unwrap_or(u32::MAX).max(mss);
-        if len <= mss { len } else { len.min(most) / mss * mss }
+        if len <= mss {
+            return len;
+        }
+        let gso = self.config.gso_max_size;
+        if gso <= usize::from(self.config.mss) {
+            return mss;
+        }
+        len.min(u32::try_from(gso).unwrap_or(u32::MAX)).max(mss) / mss * mss
     }
 
     /// Sends from SND.NXT at most up to `end`.

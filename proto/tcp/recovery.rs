@@ -50,6 +50,7 @@ impl StateVector {
             let segments = (acked / mss).max(1);
             self.recovery.dup_acks = self.recovery.dup_acks.saturating_sub(segments - 1);
             self.scoreboard.mark_first_lost(mss);
+            self.pending.resend_one = true;
         }
     }
 

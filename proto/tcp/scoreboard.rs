@@ -62,6 +62,8 @@ pub(super) struct Acked {
     pub(super) sent_at: Option<Instant>,
     /// Whether any of it had been sent again.
     pub(super) ambiguous: bool,
+    /// When any of it was last sent.
+    pub(super) last_at: Instant,
 }
 
 impl Scoreboard {
@@ -106,6 +108,7 @@ impl Scoreboard {
             }
             let whole = front.end.is_at_or_before(una);
             acked.ambiguous |= front.again;
+            acked.last_at = acked.last_at.max(front.at);
             // A segment that was sacked earlier does not time this acknowledgement.
             let fresh = !front.again && front.mark != Mark::Sacked;
             acked.sent_at = (fresh && whole).then_some(front.at);
@@ -353,10 +356,12 @@ impl Scoreboard {
     }
 }
 
-/// How long ago a segment was sent that is acknowledged now.
 impl Acked {
+    /// How long ago the newest segment was sent. If any was sent twice the acknowledgement had
+    /// waited for that one, and the others say nothing (Karn's algorithm).
     pub(super) fn rtt(&self, now: Instant) -> Option<Duration> {
-        self.sent_at.map(|at| now.saturating_since(at))
+        let sent_at = self.sent_at.filter(|_| !self.ambiguous)?;
+        Some(now.saturating_since(sent_at))
     }
 }
 

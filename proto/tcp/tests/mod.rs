@@ -5,12 +5,12 @@
 mod acceptance;
 mod close;
 mod handshake;
-// mod icmp;
+mod icmp;
 mod pair;
-// mod random;
-// mod receiving;
-// mod recovery;
+mod random;
+mod receiving;
+mod recovery;
 mod script;
-// mod sending;
-// mod timers;
+mod sending;
+mod timers;
 mod transfer;

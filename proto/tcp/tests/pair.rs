@@ -186,14 +186,6 @@ impl Pair {
             self.under_way.push((at, self.sent, to, segment.clone()));
         }
     }
-
-    pub(super) fn client(&mut self) -> &mut End {
-        &mut self.ends[0]
-    }
-
-    pub(super) fn server(&mut self) -> &mut End {
-        &mut self.ends[1]
-    }
 }
 
 /// Octets that differ from their neighbours and from those a segment further.

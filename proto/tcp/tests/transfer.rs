@@ -60,3 +60,12 @@ fn every_choice_of_options_survives_loss_copies_and_reordering() {
         transfer(config, [pattern(200_000), pattern(150_000)], weather, bits + 1);
     }
 }
+
+#[test]
+fn lost_acknowledgements_of_copies_do_not_inflate_the_time_out() {
+    // The timestamp that comes back may be that of an earlier copy, whose acknowledgement was lost.
+    let config = Config { sack: false, mss: 240, ..Config::default() };
+    let weather = Weather { loss: 147, duplication: 58, reordering: 56 };
+    let pair = transfer(config, [pattern(98_883), pattern(17_021)], weather, 8);
+    assert!(pair.ends[0].vector.info().srtt < Some(Duration::from_millis(100)));
+}
