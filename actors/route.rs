@@ -7,6 +7,7 @@
 mod prefixes;
 mod source;
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
 
 use netmart_bus::{Change, Spawn, Watcher};
@@ -49,9 +50,17 @@ pub struct RouteTable {
     own: Vec<IpAddr>,
     v4: Prefixes,
     v6: Prefixes,
+    /// Answers of [`RouteTable::lookup`] since the last change, each in the place its destination has.
+    answers: [Cell<Option<Answer>>; ANSWERS],
     refused: u64,
     generation: u64,
 }
+
+/// A destination and the way to it.
+type Answer = (IpAddr, Option<Path>);
+
+/// How many answers are kept: a stack talks to few hosts at a time, or else to very many.
+const ANSWERS: usize = 16;
 
 impl RouteTable {
     /// How many links there may be.
@@ -69,6 +78,7 @@ impl RouteTable {
     /// Takes in news of links, addresses or routes.
     pub fn apply<F: RoutingFact>(&mut self, change: Change<F>) {
         self.generation += 1;
+        self.answers = Default::default();
         match change {
             Change::Snapshot(facts) => facts.iter().for_each(|fact| self.add(fact)),
             Change::Appeared(fact) => self.add(&fact),
@@ -107,6 +117,18 @@ impl RouteTable {
     /// the link with the lowest number. Nothing if no route leads there or we have no address of
     /// its version to send from.
     pub fn lookup(&self, destination: IpAddr) -> Option<Path> {
+        let place = &self.answers[place_of(&destination)];
+        match place.get() {
+            Some((known, path)) if known == destination => path,
+            _ => {
+                let path = self.find(destination);
+                place.set(Some((destination, path)));
+                path
+            }
+        }
+    }
+
+    fn find(&self, destination: IpAddr) -> Option<Path> {
         if self.is_local(destination) {
             let (link, source) = (LinkId::LOOPBACK, destination);
             return Some(Path { link, capabilities: LOOPBACK, source });
@@ -320,6 +342,15 @@ macro_rules! watches_routes {
     )*};
 }
 pub(crate) use watches_routes;
+
+/// Where among the answers that for `destination` is kept: by its last bits, in which neighbours differ.
+fn place_of(destination: &IpAddr) -> usize {
+    let last = match destination {
+        IpAddr::V4(ip) => ip.octets()[3],
+        IpAddr::V6(ip) => ip.octets()[15],
+    };
+    usize::from(last) % ANSWERS
+}
 
 /// Spares the search through our addresses in nearly all cases.
 fn may_be_loopback(ip: IpAddr) -> bool {

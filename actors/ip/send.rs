@@ -20,7 +20,7 @@ impl Ip {
         mut packet: Packet,
         turn: &mut Turn,
     ) {
-        let Some(Path { link, capabilities, .. }) = self.path(destination, turn) else {
+        let Some(Path { link, capabilities, .. }) = self.routes.lookup(destination) else {
             return turn.discard("no_route");
         };
         if link == LinkId::LOOPBACK {
@@ -34,17 +34,6 @@ impl Ip {
             turn.down(link, packet);
         } else {
             self.send_in_pieces(packet, link, mtu, turn);
-        }
-    }
-
-    fn path(&self, destination: IpAddr, turn: &mut Turn) -> Option<Path> {
-        match turn.route {
-            Some((known, path)) if known == destination => path,
-            _ => {
-                let path = self.routes.lookup(destination);
-                turn.route = Some((destination, path));
-                path
-            }
         }
     }
 

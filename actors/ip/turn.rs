@@ -8,16 +8,14 @@ use netmart_proto::wire::{Packet, Protocol};
 use smallvec::SmallVec;
 
 use crate::message::{Datagram, Echo, IcmpErrorIn, LinkId, OfProtocol};
-use crate::route::Path;
 
 /// Everything keeps its order; datagrams of one protocol that follow each other become one batch, and
 /// so do packets for one link.
 pub(super) struct Turn {
     /// When the packets arrived, or when the turn began.
     pub(super) at: Instant,
-    /// The way of the last packet sent: batches mostly have one destination.
-    pub(super) route: Option<(IpAddr, Option<Path>)>,
-    /// Source, destination and protocol of the last packet that was let in, likewise.
+    /// Source, destination and protocol of the last packet that was let in: the next one mostly has
+    /// the same.
     pub(super) admitted: Option<(IpAddr, IpAddr, Protocol)>,
     /// How many packets began the turn: mostly they make one batch.
     batch: usize,
@@ -39,7 +37,6 @@ impl Turn {
     pub(super) fn new(at: Instant, batch: usize) -> Self {
         Self {
             at,
-            route: None,
             admitted: None,
             batch,
             said: SmallVec::new(),

@@ -246,6 +246,21 @@ fn bits_behind_the_prefix_of_a_route_do_not_count() {
 }
 
 #[test]
+fn an_answer_is_remembered_until_anything_changes() {
+    let mut table = host();
+    // These share a place among the answers.
+    let (near, far) = (ip("192.0.2.9"), ip("8.8.8.25"));
+    for _ in 0..2 {
+        assert_eq!(table.lookup(near).unwrap().link, ETH);
+        assert_eq!(table.lookup(far).unwrap().link, ETH);
+    }
+    table.apply(Change::Appeared(route(TUN, "192.0.2.9/32")));
+    assert_eq!(table.lookup(near).unwrap().link, TUN);
+    table.apply(Change::Appeared(address(TUN, "192.0.2.9/32")));
+    assert_eq!(table.lookup(near).unwrap().link, LinkId::LOOPBACK);
+}
+
+#[test]
 fn the_generation_tells_of_every_change() {
     let mut table = host();
     let before = table.generation();
