@@ -14,13 +14,14 @@ mod receive;
 mod send;
 mod turn;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::BytesMut;
 use netmart_bus::{
     Actor, Change, Context, Delivery, Handler, Interest, Publisher, Role, Spawn, Timer, TimerToken,
     Watcher,
 };
+use netmart_proto::Instant;
 use netmart_proto::wire::Protocol;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -46,7 +47,8 @@ pub struct Ip {
     answer_echo: bool,
     routes: RouteTable,
     reassembly: Reassembly,
-    reassembly_timer: Option<Timer>,
+    /// Runs while a datagram is incomplete, and until when.
+    reassembly_timer: Option<(Instant, Timer)>,
     /// Who wants which protocol: the patterns of all subscriptions, an open one as `None`.
     wanted: Vec<Option<Protocol>>,
     /// How many patterns want to hear of echoes.
@@ -98,13 +100,9 @@ impl Ip {
             .subscribe::<Echo>(outbound)
             .watch_interest::<DatagramsIn>(Role::Subscriber, OfProtocolPattern::any())
             .watch_interest::<Echo>(Role::Subscriber, inbound);
-        let loopback = [("127.0.0.1", 8), ("::1", 128)];
-        watch_routes(loopback.into_iter().fold(spawn, |spawn, (ip, prefix_len)| {
-            let ip = ip.parse().expect("these are addresses");
-            spawn.assert(InterfaceAddress {
-                own: OwnAddress { link: LinkId::LOOPBACK, ip },
-                prefix_len,
-            })
+        watch_routes(LOOPBACK_ADDRESSES.into_iter().fold(spawn, |spawn, (ip, prefix_len)| {
+            let own = OwnAddress { link: LinkId::LOOPBACK, ip };
+            spawn.assert(InterfaceAddress { own, prefix_len })
         }))
     }
 
@@ -143,14 +141,16 @@ impl Ip {
     }
 
     fn arm_reassembly(&mut self, ctx: &mut Context<'_, Self>) {
-        match self.reassembly.next_deadline() {
-            Some(deadline) => {
-                ctx.reset_timer(&mut self.reassembly_timer, time(deadline), REASSEMBLY);
-            }
-            None => self.reassembly_timer = None,
+        let deadline = self.reassembly.next_deadline();
+        if self.reassembly_timer.as_ref().map(|(set, _)| *set) != deadline {
+            self.reassembly_timer = deadline.map(|at| (at, ctx.set_timer(time(at), REASSEMBLY)));
         }
     }
 }
+
+/// What every host answers to (RFC 1122 section 3.2.1.3 (g), RFC 4291 section 2.5.3).
+const LOOPBACK_ADDRESSES: [(IpAddr, u8); 2] =
+    [(IpAddr::V4(Ipv4Addr::LOCALHOST), 8), (IpAddr::V6(Ipv6Addr::LOCALHOST), 128)];
 
 /// ICMP errors that we send: so many in a second, so many at once (RFC 4443 section 2.4 (f)).
 const ERRORS_PER_SECOND: u64 = 1000;
