@@ -145,7 +145,8 @@ impl<T: Topic> Channel<T> {
         target: &dyn Receive<T>,
     ) -> Option<T> {
         if space.is_tracing() && target.is_live() {
-            self.trace(space, sent(envelope), envelope, 1, &message);
+            let to = |each: &mut dyn FnMut(ActorId)| each(target.id());
+            space.record(sent(envelope), envelope, self.index, 1, &Line::to(&message, &to));
         }
         let mut message = Some(message);
         let delivery = Delivery { message: &mut message, last: true, sender: envelope.actor };
@@ -191,7 +192,12 @@ impl<T: Topic> Channel<T> {
         if count == 0 {
             return self.unmatched(space, envelope, &message);
         }
-        self.trace(space, sent(envelope), envelope, count, &message);
+        if space.is_tracing() {
+            let to = |each: &mut dyn FnMut(ActorId)| {
+                self.flight.borrow().targets.iter().for_each(|(actor, ..)| each(*actor));
+            };
+            space.record(sent(envelope), envelope, self.index, count, &Line::to(&message, &to));
+        }
         {
             let mut flight = self.flight.borrow_mut();
             (flight.message, flight.sender, flight.id) =
@@ -222,15 +228,9 @@ impl<T: Topic> Channel<T> {
         drop(message);
     }
 
-    fn trace(&self, space: &Space, kind: Kind, envelope: Envelope, to: usize, message: &T) {
-        if space.is_tracing() {
-            space.record(kind, envelope, self.index, to, &Line(message));
-        }
-    }
-
     fn trace_pattern(&self, space: &Space, kind: Kind, envelope: Envelope, pattern: &PatternOf<T>) {
         if space.is_tracing() {
-            let line = PatternLine { topic: T::NAME, pattern };
+            let line = PatternLine { topic: T::NAME, pattern, to: &|_| () };
             space.record(kind, envelope, self.index, 0, &line);
         }
     }
@@ -264,7 +264,8 @@ impl<T: Topic> Channel<T> {
         });
         let id = space.next_event();
         if space.is_tracing() {
-            let line = PatternLine { topic: T::NAME, pattern: &interest.pattern };
+            let to = |each: &mut dyn FnMut(ActorId)| self.news.recipients(each);
+            let line = PatternLine { topic: T::NAME, pattern: &interest.pattern, to: &to };
             let news = Envelope { id, cause: envelope.id, ..envelope };
             space.record(kind, news, self.index, count, &line);
         }

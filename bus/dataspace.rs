@@ -275,7 +275,7 @@ impl Dataspace {
         if self.space.is_tracing() {
             let id = self.space.next_event();
             let event = Envelope { id, cause: envelope.id, actor: actor.id(), ..envelope };
-            self.space.record(Kind::Down, event, 0, 0, &Line(&down));
+            self.space.record(Kind::Down, event, 0, 0, &Line::new(&down));
         }
         while self.downs.len() >= self.space.config.down_limit {
             if self.downs.pop_front().is_none() {

@@ -153,7 +153,7 @@ impl<F: Fact> FactChannel<F> {
     }
 
     fn assert(&self, space: &Space, envelope: Envelope, fact: F, lease: u32) {
-        self.trace(space, Kind::Assert, envelope, 0, &fact);
+        self.trace(space, Kind::Assert, envelope, &fact);
         let (node, first) = self.bag.borrow_mut().add(fact);
         space.leases.borrow_mut().activate(lease, node, Hold::Assert);
         if first {
@@ -171,7 +171,10 @@ impl<F: Fact> FactChannel<F> {
         drop(watches);
         let id = space.next_event();
         let news = Envelope { id, cause: envelope.id, ..envelope };
-        self.trace(space, kind, news, count, &fact);
+        if space.is_tracing() {
+            let to = |each: &mut dyn FnMut(ActorId)| self.news.recipients(each);
+            space.record(kind, news, self.index, count, &Line::to(&fact, &to));
+        }
         if count > 0 {
             let change = match kind {
                 Kind::Gone => Change::Gone(fact),
@@ -218,14 +221,14 @@ impl<F: Fact> FactChannel<F> {
 
     fn trace_pattern(&self, space: &Space, kind: Kind, envelope: Envelope, pattern: &PatternOf<F>) {
         if space.is_tracing() {
-            let line = PatternLine { topic: F::NAME, pattern };
+            let line = PatternLine { topic: F::NAME, pattern, to: &|_| () };
             space.record(kind, envelope, self.index, 0, &line);
         }
     }
 
-    fn trace(&self, space: &Space, kind: Kind, envelope: Envelope, to: usize, fact: &F) {
+    fn trace(&self, space: &Space, kind: Kind, envelope: Envelope, fact: &F) {
         if space.is_tracing() {
-            space.record(kind, envelope, self.index, to, &Line(fact));
+            space.record(kind, envelope, self.index, 0, &Line::new(fact));
         }
     }
 }
@@ -256,7 +259,7 @@ impl<F: Fact + Hash> AnyChannel for FactChannel<F> {
         }
         if space.is_tracing() {
             let fact = self.bag.borrow().nodes[lease.node as usize].fact.clone();
-            self.trace(space, Kind::Retract, envelope, 0, &fact);
+            self.trace(space, Kind::Retract, envelope, &fact);
         }
         let gone = self.bag.borrow_mut().remove(lease.node);
         if let Some(fact) = gone {

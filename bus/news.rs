@@ -65,6 +65,11 @@ impl<F: Watchable> News<F> {
         targets.len()
     }
 
+    /// Tells who has been gathered.
+    pub(crate) fn recipients(&self, each: &mut dyn FnMut(ActorId)) {
+        self.targets.borrow().iter().for_each(|target| each(target.id()));
+    }
+
     /// Makes `target` the only recipient.
     pub(crate) fn address(&self, target: Rc<dyn Notice<F>>) {
         let mut targets = self.targets.borrow_mut();

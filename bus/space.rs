@@ -210,7 +210,7 @@ impl Space {
     fn refuse<T: Topic>(&self, channel: &Channel<T>, message: &T) {
         self.tally.dropped.add(1);
         let sender = self.turn.actor.get();
-        self.record_now(Kind::Dropped, sender, channel.index, &Line(message));
+        self.record_now(Kind::Dropped, sender, channel.index, &Line::new(message));
         if T::WHEN_FULL == WhenFull::StopSender && sender != ActorId::HOST {
             self.end_current(Some(Reason::QueueFull(T::NAME)));
         }

@@ -181,30 +181,57 @@ pub trait Recorder {
     fn record(&mut self, record: &Record, detail: &dyn Detail);
 }
 
-pub(crate) struct Line<'a, T>(pub(crate) &'a T);
+/// Tells who receives an event, if asked.
+pub(crate) type Recipients<'a> = &'a dyn Fn(&mut dyn FnMut(ActorId));
+
+/// A message or fact, and who receives it.
+pub(crate) struct Line<'a, T> {
+    subject: &'a T,
+    to: Recipients<'a>,
+}
+
+impl<'a, T> Line<'a, T> {
+    /// A line about what nobody receives.
+    pub(crate) fn new(subject: &'a T) -> Self {
+        Self { subject, to: &|_| () }
+    }
+
+    pub(crate) fn to(subject: &'a T, to: Recipients<'a>) -> Self {
+        Self { subject, to }
+    }
+}
 
 impl<T: Topic> Detail for Line<'_, T> {
     fn topic(&self) -> Option<&'static str> {
         Some(T::NAME)
     }
 
+    fn recipients(&self, each: &mut dyn FnMut(ActorId)) {
+        (self.to)(each);
+    }
+
     fn key(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        write!(out, "{:?}", self.0.key())
+        write!(out, "{:?}", self.subject.key())
     }
 
     fn summary(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        self.0.summarize(out)
+        self.subject.summarize(out)
     }
 }
 
 pub(crate) struct PatternLine<'a, P> {
     pub(crate) topic: &'static str,
     pub(crate) pattern: &'a P,
+    pub(crate) to: Recipients<'a>,
 }
 
 impl<P: Pattern> Detail for PatternLine<'_, P> {
     fn topic(&self) -> Option<&'static str> {
         Some(self.topic)
+    }
+
+    fn recipients(&self, each: &mut dyn FnMut(ActorId)) {
+        (self.to)(each);
     }
 
     fn key(&self, out: &mut dyn fmt::Write) -> fmt::Result {
