@@ -80,7 +80,7 @@ fn syn_sent_believes_only_what_answers_its_syn() {
 }
 
 #[test]
-fn a_refusal_tells_why() {
+fn a_refusal_tells_why_lineage_11() {
     let mut trace = Trace::connect(plain());
     trace.send("S 0:0");
     trace.recv("R. 0:0 ack=1");
@@ -193,7 +193,7 @@ fn the_smaller_mss_counts_and_a_silent_peer_gets_the_default_must_15_must_16() {
 }
 
 #[test]
-fn windows_are_scaled_only_if_both_say_so_and_never_in_a_syn() {
+fn windows_are_scaled_only_if_both_say_so_and_never_in_a_syn_lineage_17() {
     let mut trace = Trace::established_with(Config::default(), "win=100 ws=5 mss=1460 ts=1/1");
     assert_eq!(trace.vector.info().send_window, 100);
     trace.recv(". 1:1 ack=1 win=100 ts=2/2");
