@@ -12,6 +12,7 @@
 
 mod addresses;
 pub mod link;
+pub mod net;
 pub mod sim;
 pub mod stack;
 pub mod trace;

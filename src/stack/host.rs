@@ -274,7 +274,9 @@ impl Actor for Host {
 impl StreamHandler<Input> for Host {
     fn handle(&mut self, input: Input, ctx: &mut Self::Context) {
         match input {
-            Input::Commands(commands) => commands.into_iter().for_each(|command| self.obey(command)),
+            Input::Commands(commands) => {
+                commands.into_iter().for_each(|command| self.obey(command))
+            }
             Input::Packets(link, packets) => self.inside.packets_arrived(link, packets),
             Input::LinkLost(link, error) => self.inside.link_lost(link, &error),
         }

@@ -19,10 +19,7 @@ pub(crate) enum Command {
     /// Call this between turns.
     Call(Box<dyn FnOnce(&mut Inside) + Send>),
     /// End, in order if that is done within `grace`; then say so.
-    ShutDown {
-        grace: Duration,
-        done: Option<oneshot::Sender<()>>,
-    },
+    ShutDown { grace: Duration, done: Option<oneshot::Sender<()>> },
 }
 
 /// Commands on their way to the host.

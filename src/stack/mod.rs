@@ -45,9 +45,9 @@ use tokio::sync::oneshot;
 
 pub use self::builder::{Builder, Link, StartError};
 pub use self::capture::Capture;
-pub use self::memory::{WireEnd, wire};
 pub(crate) use self::host::Inside;
 pub(crate) use self::mailbox::{Command, Mailbox};
+pub use self::memory::{WireEnd, wire};
 use self::touch::FaceId;
 
 /// How long [`Stack::shutdown`] lets connections end in order.
@@ -63,9 +63,19 @@ pub struct Stack {
 /// What all handles of a stack share.
 struct Shared {
     mailbox: Arc<Mailbox>,
-    /// Names for ends and listeners that nobody else has given.
-    next_name: AtomicU64,
+    names: Arc<Names>,
     settings: Settings,
+}
+
+/// Gives names that it has not given before.
+#[derive(Default)]
+pub(crate) struct Names(AtomicU64);
+
+impl Names {
+    /// A fresh one; never 0.
+    pub(crate) fn fresh(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
 }
 
 /// What ends that applications hold need to know of their stack.
@@ -140,7 +150,7 @@ impl Stack {
     }
 
     pub(crate) fn new(mailbox: Arc<Mailbox>, settings: Settings) -> Self {
-        Self { shared: Arc::new(Shared { mailbox, next_name: AtomicU64::new(1), settings }) }
+        Self { shared: Arc::new(Shared { mailbox, names: Arc::default(), settings }) }
     }
 
     /// Calls `act` with the dataspace of the stack, on the stack's thread and between two turns, and
@@ -207,13 +217,13 @@ impl Stack {
         self.shared.mailbox.push(command)
     }
 
-    /// A name that this stack has not given before.
-    pub(crate) fn fresh_name(&self) -> u64 {
-        self.shared.next_name.fetch_add(1, Ordering::Relaxed)
+    /// What names the ends of this stack.
+    pub(crate) fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.shared.names)
     }
 
     pub(crate) fn fresh_face(&self) -> FaceId {
-        FaceId(self.fresh_name())
+        FaceId(self.shared.names.fresh())
     }
 
     pub(crate) fn settings(&self) -> Settings {

@@ -1,0 +1,147 @@
+//! The listener.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use netmart_actors::address::Listener;
+use tokio::net::ToSocketAddrs;
+
+use super::address::each_address;
+use super::door::{Door, Waiting};
+use super::porter::Porter;
+use super::stream::{End, TcpStream};
+use crate::stack::touch::FaceId;
+use crate::stack::{Command, Stack};
+
+/// A listener for TCP connections over a netmart stack, as [`tokio::net::TcpListener`] is one over the
+/// kernel's.
+///
+/// Behind it stands an interest in connections to a port; dropping it takes that back, and resets
+/// connections that nobody has accepted.
+pub struct TcpListener {
+    address: SocketAddr,
+    hold: Hold,
+}
+
+/// The application's hold on a listener; whoever drops it leaves.
+struct Hold {
+    door: Arc<Door>,
+    stack: Stack,
+    face: FaceId,
+}
+
+impl Hold {
+    fn touch(&self) {
+        // If the stack is gone, the door knows.
+        let _ = self.stack.push(Command::Touch(self.face));
+    }
+
+    async fn bound(&self) -> io::Result<SocketAddr> {
+        loop {
+            let news = self.door.news.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            if let Some(result) = self.door.try_bound() {
+                return result;
+            }
+            news.await;
+        }
+    }
+
+    fn take_over(
+        &self,
+        (accepted, tell): (io::Result<Waiting>, bool),
+    ) -> io::Result<(TcpStream, SocketAddr)> {
+        if tell {
+            self.touch();
+        }
+        let Waiting { ends, pipe, face } = accepted?;
+        let tell = pipe.accepted();
+        let end = End::new(pipe, self.stack.clone(), face);
+        end.tell(tell);
+        Ok((TcpStream::new(end, ends), ends.peer))
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.door.leave();
+        self.touch();
+    }
+}
+
+impl TcpListener {
+    /// Listens at `addr` of `stack`: on every address if that is unspecified, on a port of the stack's
+    /// choice if it is 0. Of several addresses, the first that can be bound is taken.
+    ///
+    /// Dropping the future gives it up.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse`, `AddrNotAvailable`; `NetworkDown` if the stack has been shut down.
+    pub async fn bind<A: ToSocketAddrs>(stack: &Stack, addr: A) -> io::Result<Self> {
+        each_address(addr, |address| Self::bind_one(stack, address)).await
+    }
+
+    async fn bind_one(stack: &Stack, address: SocketAddr) -> io::Result<Self> {
+        let face = stack.fresh_face();
+        // Two listeners of the same name would share their connections, so each gets a tag of its own.
+        let listener = Listener { tag: face.0 as u32, ..Listener::at(address) };
+        let door = Arc::new(Door::default());
+        let inner = Arc::clone(&door);
+        let given = (stack.names(), stack.settings());
+        let hold = Hold { door, stack: stack.clone(), face };
+        stack.call(move |inside| {
+            inside.dataspace.spawn(Porter::spawn(listener, address.ip(), face, inner, given));
+        })?;
+        let address = hold.bound().await?;
+        Ok(Self { address, hold })
+    }
+
+    /// The next connection and its peer's address; waits until there is one.
+    ///
+    /// Dropping the future loses no connection.
+    ///
+    /// # Errors
+    ///
+    /// `NetworkDown` when the stack has been shut down.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        loop {
+            let news = self.hold.door.news.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            if let Some(done) = self.hold.door.try_accept() {
+                return self.hold.take_over(done);
+            }
+            news.await;
+        }
+    }
+
+    /// Like [`accept`](Self::accept), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let done = ready!(self.hold.door.poll_accept(cx));
+        Poll::Ready(self.hold.take_over(done))
+    }
+
+    /// The address bound to; its port is never 0.
+    ///
+    /// # Errors
+    ///
+    /// None; tokio's can fail.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.address)
+    }
+}
+
+impl fmt::Debug for TcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpListener").field("addr", &self.address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,43 @@
+//! Sockets with tokio's names and behaviour, over a netmart stack.
+//!
+//! [`TcpStream`] and [`TcpListener`] differ from tokio's in one thing only: what makes one is
+//! told over which stack. They are `Send` and `Sync`, wherever the stack runs; hyper, axum and rustls work
+//! on them as they do on tokio's.
+//!
+//! ```
+//! use netmart::net::{TcpListener, TcpStream};
+//! use netmart::stack::Stack;
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let stack = Stack::builder().start_on_own_thread()?;
+//! let listener = TcpListener::bind(&stack, "127.0.0.1:0").await?;
+//! let address = listener.local_addr()?;
+//! let client = stack.clone();
+//! let greeting = tokio::spawn(async move {
+//!     let mut stream = TcpStream::connect(&client, address).await?;
+//!     let mut greeting = String::new();
+//!     stream.read_to_string(&mut greeting).await?;
+//!     Ok::<_, std::io::Error>(greeting)
+//! });
+//! let (mut stream, _peer) = listener.accept().await?;
+//! stream.write_all(b"hello").await?;
+//! drop(stream);
+//! assert_eq!(greeting.await??, "hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod address;
+mod door;
+mod error;
+mod listener;
+mod pipe;
+mod porter;
+mod split;
+mod stream;
+mod user;
+
+pub use self::listener::TcpListener;
+pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use self::stream::TcpStream;

@@ -1,0 +1,404 @@
+//! What an application and the actor of its connection share: octets both ways, and who waits for them.
+//!
+//! The application's side takes and gives octets under a lock held for a copy, on any thread. What it
+//! did, the actor learns by one touch for as much as there is; what the actor did wakes each waiting
+//! task once.
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Buf, Bytes, BytesMut};
+use netmart_actors::message::Chunks;
+use tokio::sync::Notify;
+
+/// The shared state of one connection.
+pub(super) struct Pipe {
+    state: Mutex<State>,
+    /// Wakes those who wait for the stream to be readable, connected or refused.
+    pub(super) reading: Notify,
+    /// Wakes those who wait for it to be writable.
+    pub(super) writing: Notify,
+    /// How many octets of the peer's may wait in here.
+    pub(super) window: usize,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    received: VecDeque<Bytes>,
+    /// Octets in `received`.
+    unread: usize,
+    /// The peer's stream is over, or we do not want to hear of it.
+    at_end: bool,
+    /// Told to the first who reads or writes.
+    error: Option<io::Error>,
+    /// Octets that the actor may still take off our hands.
+    room: usize,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    /// Octets written that the actor has not taken over.
+    written: BytesMut,
+    asked: Asked,
+    /// A touch is under way.
+    is_touched: bool,
+    nodelay: bool,
+    /// Whether the application writes no more.
+    is_shut: bool,
+}
+
+/// How far the connection has got.
+#[derive(Default)]
+enum Phase {
+    #[default]
+    Dialing,
+    Established(Ends),
+    /// Nothing can be written any more; what was received can still be read.
+    Over(Option<Ends>),
+}
+
+/// The addresses of an established connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    pub(super) local: SocketAddr,
+    pub(super) peer: SocketAddr,
+}
+
+/// What the application wants the actor to do.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// Octets it has read since the last time.
+    pub(super) consumed: usize,
+    pub(super) nodelay: Option<bool>,
+    /// It has taken the connection over from the listener.
+    pub(super) accepted: bool,
+    pub(super) finish: bool,
+    pub(super) leave: Option<Leave>,
+}
+
+/// How the application leaves the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// What it has written is still sent.
+    InOrder,
+    /// Something was lost on the way, and the peer shall know: RST.
+    Abort,
+}
+
+/// Whether the actor must be told.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tell {
+    Actor,
+    Nobody,
+}
+
+impl State {
+    fn touch(&mut self) -> Tell {
+        if mem::replace(&mut self.is_touched, true) { Tell::Nobody } else { Tell::Actor }
+    }
+
+    fn is_readable(&self) -> bool {
+        self.unread > 0 || self.at_end || self.error.is_some()
+    }
+
+    fn is_writable(&self) -> bool {
+        self.room > 0
+            || self.is_shut
+            || self.error.is_some()
+            || matches!(self.phase, Phase::Over(_))
+    }
+
+    /// Copies octets to `buffer` as far as they go, and leaves them where they are.
+    fn copy_to(&self, buffer: &mut dyn FnMut(&[u8]) -> usize) -> usize {
+        let mut copied = 0;
+        for chunk in &self.received {
+            let taken = buffer(chunk);
+            copied += taken;
+            if taken < chunk.len() {
+                break;
+            }
+        }
+        copied
+    }
+
+    fn consume(&mut self, mut octets: usize, window: usize) -> Tell {
+        self.unread -= octets;
+        self.asked.consumed += octets;
+        while let Some(front) = self.received.front_mut() {
+            if octets < front.len() {
+                front.advance(octets);
+                break;
+            }
+            octets -= front.len();
+            self.received.pop_front();
+        }
+        // The same portions in which credit is granted: less is not worth a word.
+        if self.asked.consumed >= window / 4 { self.touch() } else { Tell::Nobody }
+    }
+
+    fn read(&mut self, buffer: &mut dyn FnMut(&[u8]) -> usize) -> Option<io::Result<usize>> {
+        if self.unread > 0 {
+            return Some(Ok(self.copy_to(buffer)));
+        }
+        if let Some(error) = self.error.take() {
+            return Some(Err(error));
+        }
+        self.at_end.then_some(Ok(0))
+    }
+
+    fn write(&mut self, pieces: &mut dyn Iterator<Item = &[u8]>) -> Option<io::Result<usize>> {
+        if let Some(error) = self.error.take() {
+            return Some(Err(error));
+        }
+        if self.is_shut || matches!(self.phase, Phase::Over(_)) {
+            return Some(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let mut written = 0;
+        let mut is_empty = true;
+        for piece in pieces {
+            is_empty &= piece.is_empty();
+            let taken = piece.len().min(self.room);
+            self.written.extend_from_slice(&piece[..taken]);
+            self.room -= taken;
+            written += taken;
+        }
+        (written > 0 || is_empty).then_some(Ok(written))
+    }
+}
+
+/// The application's side.
+impl Pipe {
+    pub(super) fn new(window: usize) -> Self {
+        Self { state: Mutex::default(), reading: Notify::new(), writing: Notify::new(), window }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in a critical section here can panic half-way but an application's buffer, which
+        // leaves the state as it was.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands received octets to `buffer`, which says how many it took; nothing while there are none.
+    pub(super) fn try_read(
+        &self,
+        buffer: &mut dyn FnMut(&[u8]) -> usize,
+    ) -> Option<(io::Result<usize>, Tell)> {
+        let mut state = self.lock();
+        let result = state.read(buffer)?;
+        let tell = match result {
+            Ok(octets) if octets > 0 => state.consume(octets, self.window),
+            _ => Tell::Nobody,
+        };
+        Some((result, tell))
+    }
+
+    /// Like [`try_read`](Self::try_read), but lets `cx` be woken if there is nothing.
+    pub(super) fn poll_read(
+        &self,
+        cx: &Context<'_>,
+        buffer: &mut dyn FnMut(&[u8]) -> usize,
+    ) -> Poll<(io::Result<usize>, Tell)> {
+        if let Some(done) = self.try_read(buffer) {
+            return Poll::Ready(done);
+        }
+        if self.poll_read_ready(cx).is_pending() {
+            return Poll::Pending;
+        }
+        // It came in between.
+        self.try_read(buffer).map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Shows received octets without taking them.
+    pub(super) fn peek(&self, buffer: &mut dyn FnMut(&[u8]) -> usize) -> Option<io::Result<usize>> {
+        self.lock().read(buffer)
+    }
+
+    pub(super) fn poll_read_ready(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.is_readable() {
+            return Poll::Ready(());
+        }
+        register(&mut state.reader, cx);
+        Poll::Pending
+    }
+
+    pub(super) fn is_readable(&self) -> bool {
+        self.lock().is_readable()
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        self.lock().is_writable()
+    }
+
+    /// Whether the peer's stream is over, though there may be some of it left to read.
+    pub(super) fn is_read_closed(&self) -> bool {
+        self.lock().at_end
+    }
+
+    pub(super) fn is_write_closed(&self) -> bool {
+        let state = self.lock();
+        state.is_shut || matches!(state.phase, Phase::Over(_))
+    }
+
+    /// Takes octets over as far as there is room; nothing while there is none.
+    pub(super) fn try_write(
+        &self,
+        pieces: &mut dyn Iterator<Item = &[u8]>,
+    ) -> Option<(io::Result<usize>, Tell)> {
+        let mut state = self.lock();
+        let result = state.write(pieces)?;
+        let tell = match result {
+            Ok(octets) if octets > 0 => state.touch(),
+            _ => Tell::Nobody,
+        };
+        Some((result, tell))
+    }
+
+    pub(super) fn poll_write_ready(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.is_writable() {
+            return Poll::Ready(());
+        }
+        register(&mut state.writer, cx);
+        Poll::Pending
+    }
+
+    /// No more octets will be written.
+    pub(super) fn shut_down(&self) -> Tell {
+        let mut state = self.lock();
+        if mem::replace(&mut state.is_shut, true) {
+            return Tell::Nobody;
+        }
+        state.asked.finish = true;
+        let writer = state.writer.take();
+        let tell = state.touch();
+        drop(state);
+        self.wake([writer], [&self.writing]);
+        tell
+    }
+
+    /// The application took the connection from its listener.
+    pub(super) fn accepted(&self) -> Tell {
+        let mut state = self.lock();
+        state.asked.accepted = true;
+        state.touch()
+    }
+
+    /// The application goes away.
+    pub(super) fn leave(&self, wish: Leave) -> Tell {
+        let mut state = self.lock();
+        // Like any kernel: who goes without having read everything has not got the message.
+        let lost = state.unread > 0 || wish == Leave::Abort;
+        state.asked.leave = Some(if lost { Leave::Abort } else { Leave::InOrder });
+        state.touch()
+    }
+
+    pub(super) fn nodelay(&self) -> bool {
+        self.lock().nodelay
+    }
+
+    pub(super) fn set_nodelay(&self, nodelay: bool) -> Tell {
+        let mut state = self.lock();
+        state.nodelay = nodelay;
+        state.asked.nodelay = Some(nodelay);
+        state.touch()
+    }
+
+    /// The error that waits to be told, if there is one.
+    pub(super) fn take_error(&self) -> Option<io::Error> {
+        self.lock().error.take()
+    }
+
+    /// The addresses, once the connection is established; an error when it has failed.
+    pub(super) fn try_connected(&self) -> Option<io::Result<Ends>> {
+        let mut state = self.lock();
+        match state.phase {
+            Phase::Dialing => None,
+            Phase::Established(ends) | Phase::Over(Some(ends)) => Some(Ok(ends)),
+            Phase::Over(None) => {
+                let error = state.error.take();
+                Some(Err(error.unwrap_or_else(|| io::ErrorKind::ConnectionAborted.into())))
+            }
+        }
+    }
+
+    fn wake<const N: usize>(&self, wakers: [Option<Waker>; N], waiting: [&Notify; N]) {
+        waiting.into_iter().for_each(Notify::notify_waiters);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+fn register(place: &mut Option<Waker>, cx: &Context<'_>) {
+    if !place.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        *place = Some(cx.waker().clone());
+    }
+}
+
+/// The actor's side.
+impl Pipe {
+    /// What the application has written, and what else it asks for; from now on another touch is needed.
+    pub(super) fn take_asked(&self) -> (Bytes, Asked) {
+        let mut state = self.lock();
+        state.is_touched = false;
+        (state.written.split().freeze(), mem::take(&mut state.asked))
+    }
+
+    pub(super) fn established(&self, ends: Ends) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Dialing) {
+            state.phase = Phase::Established(ends);
+            drop(state);
+            self.reading.notify_waiters();
+        }
+    }
+
+    pub(super) fn arrived(&self, chunks: Chunks) {
+        let mut state = self.lock();
+        for chunk in chunks {
+            state.unread += chunk.len();
+            state.received.push_back(chunk);
+        }
+        let reader = state.reader.take();
+        drop(state);
+        self.wake([reader], [&self.reading]);
+    }
+
+    /// `room` octets may be written, those among them that wait in here.
+    pub(super) fn has_room(&self, room: usize) {
+        let mut state = self.lock();
+        state.room = room.saturating_sub(state.written.len());
+        let writer = if state.room > 0 { state.writer.take() } else { None };
+        drop(state);
+        self.wake([writer], [&self.writing]);
+    }
+
+    pub(super) fn ended(&self) {
+        let mut state = self.lock();
+        state.at_end = true;
+        let reader = state.reader.take();
+        drop(state);
+        self.wake([reader], [&self.reading]);
+    }
+
+    /// The connection is over; `error` is told once.
+    pub(super) fn closed(&self, error: Option<io::Error>) {
+        let mut state = self.lock();
+        let ends = match state.phase {
+            Phase::Over(_) => return,
+            Phase::Established(ends) => Some(ends),
+            Phase::Dialing => None,
+        };
+        state.phase = Phase::Over(ends);
+        // Who has heard the peer out cannot miss anything.
+        state.error = error.filter(|_| !state.at_end);
+        state.at_end = true;
+        state.room = 0;
+        let wakers = [state.reader.take(), state.writer.take()];
+        drop(state);
+        self.wake(wakers, [&self.reading, &self.writing]);
+    }
+}

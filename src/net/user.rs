@@ -1,0 +1,174 @@
+//! The actor behind a [`TcpStream`](super::TcpStream): the user of one connection on the bus.
+
+use std::sync::Arc;
+
+use netmart_actors::end::{ChannelEnd, Heard};
+use netmart_actors::message::{Channel, Connected, ConnectionKey, Refused, Setting};
+use netmart_bus::{
+    Actor, Change, Context, Delivery, Handle, Handler, Interest, Role, Spawn, Watcher,
+};
+
+use super::error;
+use super::pipe::{Asked, Ends, Leave, Pipe};
+use crate::stack::touch::{FaceId, OfFace, Touch};
+
+/// Carries octets between a channel and a pipe.
+pub(super) struct StreamUser {
+    connection: ConnectionKey,
+    pipe: Arc<Pipe>,
+    origin: Origin,
+    /// There since the actor has started.
+    end: Option<ChannelEnd>,
+}
+
+/// Where the connection comes from.
+enum Origin {
+    /// From our listener: it is established.
+    Listener,
+    /// From us: while it is being made, these tell how that goes.
+    Dialer(Option<[Handle; 2]>),
+}
+
+impl StreamUser {
+    /// The user of a connection that shall be made.
+    pub(super) fn dial(connection: ConnectionKey, face: FaceId, pipe: Arc<Pipe>) -> Spawn<Self> {
+        Self::spawn(connection, face, pipe, Origin::Dialer(None))
+    }
+
+    /// The user of a connection that a listener has got.
+    pub(super) fn claim(connected: &Connected, face: FaceId, pipe: Arc<Pipe>) -> Spawn<Self> {
+        pipe.established(ends(connected));
+        Self::spawn(connected.connection, face, pipe, Origin::Listener)
+    }
+
+    fn spawn(
+        connection: ConnectionKey,
+        face: FaceId,
+        pipe: Arc<Pipe>,
+        origin: Origin,
+    ) -> Spawn<Self> {
+        let [inbound, outbound] = ChannelEnd::patterns(&connection);
+        Spawn::new("stream", Self { connection, pipe, origin, end: None })
+            .subscribe::<Touch>(OfFace { face }.exactly())
+            .subscribe::<Channel>(inbound)
+            .provide::<Channel>(outbound)
+            .watch_interest::<Channel>(Role::Provider, inbound)
+    }
+
+    /// Does what the application has asked for since the last time.
+    fn obey(&mut self, ctx: &mut Context<'_, Self>) {
+        let Some(end) = &mut self.end else { return };
+        let (octets, asked) = self.pipe.take_asked();
+        let Asked { consumed, nodelay, accepted, finish, leave } = asked;
+        if let Some(nodelay) = nodelay {
+            end.set(Setting::NoDelay(nodelay), ctx);
+        }
+        if accepted {
+            end.widen(self.pipe.window, ctx);
+        }
+        end.consumed(consumed, ctx);
+        end.write(octets, ctx);
+        if finish || leave == Some(Leave::InOrder) {
+            end.finish(ctx);
+        }
+        if leave == Some(Leave::Abort) {
+            end.abort(ctx);
+        }
+        if leave.is_some() {
+            ctx.stop();
+        }
+    }
+
+    /// It is known how dialling went.
+    fn settled(&mut self) {
+        self.origin = Origin::Dialer(None);
+    }
+}
+
+fn ends(connected: &Connected) -> Ends {
+    Ends { local: connected.address.into(), peer: connected.connection.remote.into() }
+}
+
+impl Actor for StreamUser {
+    fn started(&mut self, ctx: &mut Context<'_, Self>) {
+        let window = match &mut self.origin {
+            // Credit comes when the application accepts the connection.
+            Origin::Listener => 0,
+            Origin::Dialer(watches) => {
+                let fact = self.connection.exactly();
+                *watches = Some([ctx.watch::<Connected>(fact), ctx.watch::<Refused>(fact)]);
+                self.pipe.window
+            }
+        };
+        self.end = Some(ChannelEnd::new(self.connection, window, ctx));
+    }
+}
+
+impl Handler<Touch> for StreamUser {
+    fn handle(&mut self, _message: Delivery<'_, Touch>, ctx: &mut Context<'_, Self>) {
+        self.obey(ctx);
+    }
+}
+
+impl Handler<Channel> for StreamUser {
+    fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
+        let Some(end) = &mut self.end else { return };
+        match end.hear(message.take().body, ctx) {
+            Some(Heard::Data(chunks)) => self.pipe.arrived(chunks),
+            Some(Heard::Room(room)) => self.pipe.has_room(room),
+            Some(Heard::End) => self.pipe.ended(),
+            Some(Heard::Closed(reason)) => self.pipe.closed(error::closed(reason)),
+            None => {}
+        }
+    }
+}
+
+impl Watcher<Connected> for StreamUser {
+    fn changed(&mut self, change: Change<Connected>, _ctx: &mut Context<'_, Self>) {
+        if let Some(fact) = newest(change) {
+            self.settled();
+            self.pipe.established(ends(&fact));
+        }
+    }
+}
+
+impl Watcher<Refused> for StreamUser {
+    fn changed(&mut self, change: Change<Refused>, _ctx: &mut Context<'_, Self>) {
+        if let Some(fact) = newest(change) {
+            self.settled();
+            self.pipe.closed(Some(error::refused(fact.reason)));
+        }
+    }
+}
+
+/// The fact that holds now, if one does: there is one about a connection at most.
+fn newest<F>(change: Change<F>) -> Option<F> {
+    match change {
+        Change::Snapshot(mut facts) => facts.pop(),
+        Change::Appeared(fact) => Some(fact),
+        Change::Gone(_) => None,
+    }
+}
+
+/// The relay: without it nothing will come any more.
+impl Watcher<Interest<Channel>> for StreamUser {
+    fn changed(&mut self, change: Change<Interest<Channel>>, _ctx: &mut Context<'_, Self>) {
+        let is_lost = match change {
+            Change::Snapshot(relays) => {
+                relays.is_empty() && matches!(self.origin, Origin::Listener)
+            }
+            Change::Appeared(_) => false,
+            Change::Gone(_) => true,
+        };
+        if is_lost {
+            self.pipe.closed(Some(error::lost()));
+        }
+    }
+}
+
+impl Drop for StreamUser {
+    /// Whether it stopped, panicked or went down with the stack: nobody shall wait in vain.
+    fn drop(&mut self) {
+        self.pipe.closed(Some(error::lost()));
+    }
+}
