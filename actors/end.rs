@@ -1,9 +1,10 @@
 //! The user's end of a channel: what every user of a connection would otherwise write again.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use netmart_bus::{Actor, Context, Handle, Handler, Publisher};
+use netmart_bus::{Actor, Context, Handle, Handler, Publisher, Spawn};
 
 use crate::address::Direction;
 use crate::message::{
@@ -18,7 +19,8 @@ use crate::message::{
 #[derive(Debug)]
 pub struct ChannelEnd {
     connection: ConnectionKey,
-    channel: Publisher<Channel>,
+    /// Nothing before the first word.
+    channel: Option<Publisher<Channel>>,
     /// Octets that may be sent.
     credit: usize,
     queue: VecDeque<Bytes>,
@@ -36,6 +38,24 @@ enum Sending {
     /// `End` follows when the queue is empty.
     Finishing,
     Finished,
+}
+
+/// An actor for one connection: it comes with the interests that make it the connection's user, and
+/// with the end of the channel that `make` builds it around. At most `window` octets will be on their
+/// way to it at any time.
+///
+/// Spawned for a connection under a handle it makes the dialer dial; spawned for one of a listener, as
+/// by [`serve`](crate::serve::serve), it claims it.
+pub fn session<A: Handler<Channel>>(
+    name: impl Into<Cow<'static, str>>,
+    connection: ConnectionKey,
+    window: usize,
+    make: impl FnOnce(ChannelEnd) -> A,
+) -> Spawn<A> {
+    let [inbound, outbound] = ChannelEnd::patterns(&connection);
+    Spawn::new(name, make(ChannelEnd::of(connection, window)))
+        .subscribe::<Channel>(inbound)
+        .provide::<Channel>(outbound)
 }
 
 /// What a message on the channel means to its user.
@@ -78,9 +98,14 @@ impl ChannelEnd {
         window: usize,
         ctx: &mut Context<'_, A>,
     ) -> Self {
+        Self { channel: Some(ctx.publisher()), ..Self::of(connection, window) }
+    }
+
+    /// The same for an actor that is not there yet: see [`session`].
+    pub const fn of(connection: ConnectionKey, window: usize) -> Self {
         Self {
             connection,
-            channel: ctx.publisher(),
+            channel: None,
             credit: 0,
             queue: VecDeque::new(),
             queued: 0,
@@ -140,7 +165,7 @@ impl ChannelEnd {
     }
 
     /// Changes how the connection behaves.
-    pub fn set<A: Actor>(&self, setting: Setting, ctx: &mut Context<'_, A>) {
+    pub fn set<A: Actor>(&mut self, setting: Setting, ctx: &mut Context<'_, A>) {
         self.say(Body::Set(setting), ctx);
     }
 
@@ -202,15 +227,16 @@ impl ChannelEnd {
         }
     }
 
-    fn grant<A: Actor>(&self, octets: usize, ctx: &mut Context<'_, A>) {
+    fn grant<A: Actor>(&mut self, octets: usize, ctx: &mut Context<'_, A>) {
         if octets > 0 {
             self.say(Body::Credit(u32::try_from(octets).unwrap_or(u32::MAX)), ctx);
         }
     }
 
-    fn say<A: Actor>(&self, body: Body, ctx: &mut Context<'_, A>) {
+    fn say<A: Actor>(&mut self, body: Body, ctx: &mut Context<'_, A>) {
         let ConnectionKey { local, remote } = self.connection;
         let key = ChannelKey { direction: Direction::Outbound, local, remote };
-        self.channel.send(ctx, Channel { key, body });
+        let channel = self.channel.get_or_insert_with(|| ctx.publisher());
+        channel.send(ctx, Channel { key, body });
     }
 }

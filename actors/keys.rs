@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use netmart_bus::{ActorId, key};
 use netmart_proto::wire::Protocol;
 
-use crate::address::{Direction, Flow, Listener, Local, LocalAddress, RemoteAddress};
+use crate::address::{Direction, Flow, HandleId, Listener, Local, LocalAddress, RemoteAddress};
 use crate::content::{EchoKind, LinkId};
 
 key! {
@@ -126,6 +126,13 @@ key! {
         pub local: Local,
         /// The remote end.
         pub remote: RemoteAddress,
+    }
+}
+
+impl ConnectionKey {
+    /// The connection to `remote` that its user calls `handle`: interest in it makes the dialer dial.
+    pub fn outbound(handle: u64, remote: impl Into<RemoteAddress>) -> Self {
+        Self { local: Local::Handle(HandleId(handle)), remote: remote.into() }
     }
 }
 

@@ -15,6 +15,7 @@
 //! | [`state_vector`] | one per connection: drives the TCP machine |
 //! | [`relay`] | one per connection: bridges user-level and kernel-level channel |
 //! | [`end`] | what users of a channel share |
+//! | [`serve`] | a listener whose every connection gets an actor |
 //! | [`ledger`] | counts what was thrown away |
 //! | [`cast`] | all of them, put on a dataspace |
 
@@ -37,5 +38,6 @@ pub mod message;
 pub mod ports;
 pub mod relay;
 pub mod route;
+pub mod serve;
 pub mod state_vector;
 pub mod udp;

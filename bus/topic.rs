@@ -32,6 +32,54 @@ pub trait Topic: Clone + Debug + 'static {
     }
 }
 
+/// Makes a struct a [`Topic`]: by its name, and the field that is its key if it is routed by one.
+///
+/// ```
+/// use netmart_bus::{Topic, key, topic};
+///
+/// key! {
+///     /// A room.
+///     struct Room / RoomPattern { number: u32 }
+/// }
+///
+/// /// Somebody knocks at a door.
+/// #[derive(Clone, Debug)]
+/// struct Knock { at: Room }
+///
+/// /// It burns: everybody hears that.
+/// #[derive(Clone, Debug)]
+/// struct Alarm;
+///
+/// topic!(Knock, "knock", at: Room);
+/// topic!(Alarm, "alarm");
+///
+/// assert_eq!(Knock { at: Room { number: 4 } }.key().number, 4);
+/// assert_eq!(Alarm::NAME, "alarm");
+/// ```
+#[macro_export]
+macro_rules! topic {
+    ($topic:ty, $name:literal) => {
+        impl $crate::Topic for $topic {
+            type Key = ();
+            const NAME: &'static str = $name;
+
+            fn key(&self) -> &() {
+                &()
+            }
+        }
+    };
+    ($topic:ty, $name:literal, $field:ident: $key:ty) => {
+        impl $crate::Topic for $topic {
+            type Key = $key;
+            const NAME: &'static str = $name;
+
+            fn key(&self) -> &$key {
+                &self.$field
+            }
+        }
+    };
+}
+
 /// A topic whose values can be stated, and compared to count who states the same.
 pub trait Fact: Topic + Eq + Hash {}
 
