@@ -1,6 +1,7 @@
 //! The `netmart` command.
 
 mod cli;
+mod serve;
 
 use std::process::ExitCode;
 

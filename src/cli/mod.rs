@@ -1,8 +1,11 @@
 //! The command line: what the subcommands are, how loud they are, and how they fail.
 
 mod demo;
+mod device;
+mod get;
 mod quantity;
 mod trace;
+mod up;
 
 use std::io;
 use std::process::ExitCode;
@@ -28,12 +31,18 @@ Examples:
   netmart demo --trace demo.trace        the same, and record every event on both buses
   netmart trace show demo.trace --limit 40
                                          read what was recorded
+  netmart up --tun nm0 --address 10.7.0.2/24 --http 80=/srv
+                                         serve files to programs of this machine (as root)
+  netmart get --tun nm0 --address 10.7.0.2/24 http://10.7.0.1/
+                                         fetch a page through a stack of our own (as root)
 
 Exit status: 0 when all went well, 1 when something failed, 2 when the command line is wrong.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
+    Up(up::Up),
+    Get(get::Get),
     Trace(trace::Trace),
 }
 
@@ -43,6 +52,8 @@ pub(crate) fn main() -> ExitCode {
     log_to_stderr(verbose);
     let result = match command {
         Command::Demo(demo) => demo.run(),
+        Command::Up(up) => up.run(),
+        Command::Get(get) => get.run(),
         Command::Trace(trace) => trace.run(),
     };
     match result {

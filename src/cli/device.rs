@@ -1,0 +1,295 @@
+//! The TUN device that a stack of the command line stands on, and who has which address on it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use ipnet::IpNet;
+use netmart::link::tun::TunConfig;
+use netmart::stack::{Capture, Link, Stack};
+use netmart::trace::LiveTrace;
+
+/// What `up` and `get` have in common.
+#[derive(Args, Debug)]
+pub(super) struct Device {
+    /// Name of the TUN device to create; it goes when netmart ends
+    #[arg(long, value_name = "NAME")]
+    tun: String,
+
+    /// An address of the stack and its subnet, as 10.7.0.2/24; repeat it for more, of IPv4 and IPv6
+    #[arg(long, value_name = "CIDR", required = true)]
+    address: Vec<String>,
+
+    /// An address of the kernel's side of the device [default: the first other one of each subnet]
+    #[arg(long, value_name = "CIDR")]
+    host_address: Vec<String>,
+
+    /// The largest IP packet, in octets
+    #[arg(long, value_name = "N", default_value_t = TunConfig::default().mtu,
+          value_parser = clap::value_parser!(u16).range(68..))]
+    mtu: u16,
+
+    /// How many packets the kernel keeps for us before it drops some
+    #[arg(long, value_name = "N", default_value_t = TunConfig::default().tx_queue_len)]
+    txqueuelen: u32,
+
+    /// Exchange plain packets with the kernel: no super-segments, and every checksum computed
+    #[arg(long)]
+    no_offload: bool,
+
+    /// Record every event on the bus in FILE, for `netmart trace show`
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+
+    /// Capture every packet in FILE, for Wireshark
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+}
+
+/// A running stack on its device, and what is written about it.
+pub(super) struct Running {
+    pub(super) stack: Stack,
+    pub(super) plan: Plan,
+    trace: Option<(LiveTrace, PathBuf)>,
+    capture: Option<(Capture, PathBuf)>,
+}
+
+/// What the command line says about addresses, once it makes sense.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// The stack's.
+    pub(super) own: Vec<IpNet>,
+    /// The kernel's.
+    pub(super) host: Vec<IpNet>,
+}
+
+impl Device {
+    /// Opens the device and starts a stack on it, on a thread of its own.
+    pub(super) fn start(self) -> Result<Running> {
+        let plan = Plan::make(&self.address, &self.host_address)?;
+        let config = TunConfig {
+            name: self.tun,
+            host_addresses: plan.host.clone(),
+            mtu: self.mtu,
+            tx_queue_len: self.txqueuelen,
+            offload: !self.no_offload,
+        };
+        let name = config.name.clone();
+        let mut link = Link::tun(config);
+        for address in &plan.own {
+            link = link.address(*address);
+        }
+        for route in plan.default_routes() {
+            link = link.route(route);
+        }
+        let mut builder = Stack::builder();
+        let mut capture = None;
+        if let Some(path) = self.pcap {
+            let file = Capture::create(&path)
+                .with_context(|| format!("could not write {}", path.display()))?;
+            link = link.tap(file.interface(&name));
+            capture = Some((file, path));
+        }
+        let mut trace = None;
+        if let Some(path) = self.trace {
+            let file = LiveTrace::create(&path)
+                .with_context(|| format!("could not write {}", path.display()))?;
+            let recorder = file.recorder(&name);
+            builder = builder.setup(|dataspace| dataspace.set_recorder(Some(Box::new(recorder))));
+            trace = Some((file, path));
+        }
+        let stack = builder.link(link).start_on_own_thread();
+        let stack = stack.with_context(|| format!("could not set up {name}"))?;
+        Ok(Running { stack, plan, trace, capture })
+    }
+
+    /// One line about the device.
+    pub(super) fn describe(&self) -> String {
+        let offload = if self.no_offload { "off" } else { "on" };
+        format!("{}: MTU {}, offload {offload}", self.tun, self.mtu)
+    }
+}
+
+impl Running {
+    /// Shuts the stack down and completes what is written about it; tells of each file.
+    pub(super) async fn finish(self) -> Result<Vec<String>> {
+        self.stack.shutdown().await;
+        let mut told = Vec::new();
+        if let Some((capture, path)) = self.capture {
+            let path = path.display();
+            let counted = capture.finish().with_context(|| format!("could not write {path}"))?;
+            told.push(format!("{path}: {counted:?}"));
+        }
+        if let Some((trace, path)) = self.trace {
+            let path = path.display();
+            let counted = trace.finish().with_context(|| format!("could not write {path}"))?;
+            told.push(format!("{path}: {} events, {} lost", counted.events, counted.lost));
+        }
+        Ok(told)
+    }
+}
+
+impl Plan {
+    /// Reads the addresses and finds those of the kernel that were not given.
+    fn make(own: &[String], host: &[String]) -> Result<Self> {
+        let own = own.iter().map(|text| parse(text)).collect::<Result<Vec<_>>>()?;
+        let mut host = host.iter().map(|text| parse(text)).collect::<Result<Vec<_>>>()?;
+        for net in &own {
+            let is_given = host.iter().any(|host| same_family(host, net));
+            let is_covered = host.iter().any(|host| net.contains(&host.addr()));
+            if !is_given || !is_covered && net.prefix_len() < net.max_prefix_len() {
+                let taken = |ip| own.iter().chain(&host).any(|net| net.addr() == ip);
+                match neighbour(net, taken) {
+                    Some(net) => host.push(net),
+                    None if is_given => {}
+                    None => bail!(
+                        "the subnet of {net} has no other address for the kernel: give it one with --host-address"
+                    ),
+                }
+            }
+        }
+        let plan = Self { own, host };
+        plan.refuse_twins()?;
+        Ok(plan)
+    }
+
+    fn refuse_twins(&self) -> Result<()> {
+        let mut seen = Vec::new();
+        for net in self.own.iter().chain(&self.host) {
+            if seen.contains(&net.addr()) {
+                bail!("the address {} is given twice", net.addr());
+            }
+            seen.push(net.addr());
+        }
+        Ok(())
+    }
+
+    /// Whatever is not in a subnet of ours lies behind the kernel.
+    fn default_routes(&self) -> impl Iterator<Item = IpNet> {
+        let v4 = IpNet::new_assert(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let v6 = IpNet::new_assert(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
+        let has = |family: IpNet| self.own.iter().any(|net| same_family(net, &family));
+        [(v4, has(v4)), (v6, has(v6))].into_iter().filter_map(|(net, has)| has.then_some(net))
+    }
+
+    /// Addresses of ours that the kernel does not find by this device, for none of its own subnets there
+    /// has them.
+    pub(super) fn unreachable(&self) -> impl Iterator<Item = IpAddr> {
+        let is_found = |ip: &IpAddr| self.host.iter().any(|net| net.contains(ip));
+        self.own.iter().map(IpNet::addr).filter(move |ip| !is_found(ip))
+    }
+}
+
+fn parse(text: &str) -> Result<IpNet> {
+    let net: IpNet = match text.parse() {
+        Ok(net) => net,
+        Err(_) if text.parse::<IpAddr>().is_ok() => {
+            bail!("{text} lacks the length of its prefix: write {text}/{}", usual_prefix(text))
+        }
+        Err(_) => bail!("{text:?} is no address with a prefix, such as 10.7.0.2/24 or fd00::2/64"),
+    };
+    let ip = net.addr();
+    if ip.is_unspecified() || ip.is_multicast() || ip.is_loopback() || !is_of_a_host(&net, ip) {
+        bail!("{text} is not the address of a host");
+    }
+    Ok(net)
+}
+
+fn usual_prefix(ip: &str) -> u8 {
+    if ip.contains(':') { 64 } else { 24 }
+}
+
+const fn same_family(one: &IpNet, other: &IpNet) -> bool {
+    matches!((one, other), (IpNet::V4(_), IpNet::V4(_)) | (IpNet::V6(_), IpNet::V6(_)))
+}
+
+/// The first address of the subnet that a host can have and nobody has.
+fn neighbour(net: &IpNet, taken: impl Fn(IpAddr) -> bool) -> Option<IpNet> {
+    let free = net.hosts().find(|ip| is_of_a_host(net, *ip) && !taken(*ip))?;
+    IpNet::new(free, net.prefix_len()).ok()
+}
+
+/// Whether `ip` is not one that means the whole subnet or, with IPv6, any of its routers (RFC 4291 section
+/// 2.6.1). Subnets of two addresses have no such (RFC 3021, RFC 6164).
+fn is_of_a_host(net: &IpNet, ip: IpAddr) -> bool {
+    if net.max_prefix_len() - net.prefix_len() <= 1 {
+        return true;
+    }
+    ip != net.network() && (ip.is_ipv6() || ip != net.broadcast())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(own: &[&str], host: &[&str]) -> Result<String, String> {
+        let strings =
+            |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let plan = Plan::make(&strings(own), &strings(host)).map_err(|error| error.to_string())?;
+        let host: Vec<_> = plan.host.iter().map(ToString::to_string).collect();
+        Ok(host.join(" "))
+    }
+
+    fn refusal(own: &[&str], host: &[&str]) -> String {
+        plan(own, host).expect_err("it makes no sense")
+    }
+
+    #[test]
+    fn the_kernel_gets_the_first_other_address() {
+        assert_eq!(plan(&["10.7.0.2/24"], &[]), Ok("10.7.0.1/24".into()));
+        assert_eq!(plan(&["10.7.0.1/24"], &[]), Ok("10.7.0.2/24".into()));
+        assert_eq!(plan(&["10.7.0.0/31"], &[]), Ok("10.7.0.1/31".into()));
+        assert_eq!(plan(&["fd00::2/64"], &[]), Ok("fd00::1/64".into()));
+        assert_eq!(plan(&["fd00::1/64"], &[]), Ok("fd00::2/64".into()));
+        assert_eq!(plan(&["fd00::1/127"], &[]), Ok("fd00::/127".into()));
+        let both = plan(&["10.7.0.2/24", "fd00::2/64"], &[]);
+        assert_eq!(both, Ok("10.7.0.1/24 fd00::1/64".into()));
+        let neighbours = plan(&["10.7.0.1/24", "10.7.0.2/24"], &[]);
+        assert_eq!(neighbours, Ok("10.7.0.3/24".into()), "one address of the subnet is enough");
+    }
+
+    #[test]
+    fn an_address_that_is_given_is_used() {
+        assert_eq!(plan(&["10.7.0.2/24"], &["10.7.0.9/24"]), Ok("10.7.0.9/24".into()));
+        assert_eq!(plan(&["10.7.0.2/32"], &["10.7.0.1/24"]), Ok("10.7.0.1/24".into()));
+        let mixed = plan(&["10.7.0.2/32", "fd00::2/64"], &["10.7.0.1/32"]);
+        assert_eq!(mixed, Ok("10.7.0.1/32 fd00::1/64".into()));
+    }
+
+    #[test]
+    fn a_single_address_has_no_neighbour() {
+        assert!(refusal(&["10.7.0.2/32"], &[]).contains("--host-address"));
+        assert!(refusal(&["fd00::2/128"], &["10.7.0.1/24"]).contains("--host-address"));
+    }
+
+    #[test]
+    fn what_is_no_address_of_a_host() {
+        assert_eq!(
+            refusal(&["10.7.0.2"], &[]),
+            "10.7.0.2 lacks the length of its prefix: write 10.7.0.2/24"
+        );
+        assert!(refusal(&["fd00::2"], &[]).ends_with("fd00::2/64"));
+        for text in ["", "x/24", "10.7.0.2/33", "10.7.0.256/24", "10.7.0.2/", "fd00::2/129"] {
+            assert!(refusal(&[text], &[]).contains("is no address"), "{text}");
+        }
+        for text in
+            ["10.7.0.0/24", "10.7.0.255/24", "fd00::/64", "0.0.0.0/0", "224.0.0.1/4", "127.0.0.1/8"]
+        {
+            assert!(refusal(&[text], &[]).contains("not the address of a host"), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_given_twice() {
+        assert!(refusal(&["10.7.0.2/24", "10.7.0.2/16"], &[]).contains("twice"));
+        assert!(refusal(&["10.7.0.2/24"], &["10.7.0.2/24"]).contains("twice"));
+    }
+
+    #[test]
+    fn addresses_that_need_a_route_are_known() {
+        let plan =
+            Plan::make(&["10.7.0.2/32".into()], &["10.8.0.1/32".into()]).expect("it makes sense");
+        assert_eq!(plan.unreachable().collect::<Vec<_>>(), [IpAddr::from([10, 7, 0, 2])]);
+    }
+}
