@@ -299,7 +299,8 @@ impl fmt::Display for Chart {
         let mut time = None;
         for (index, row) in self.rows.iter().enumerate() {
             let lives = self.lives.iter().map(|life| {
-                life.born.is_none_or(|born| born <= index) && life.ended.is_none_or(|end| index <= end)
+                life.born.is_none_or(|born| born <= index)
+                    && life.ended.is_none_or(|end| index <= end)
             });
             let shown = (time.replace(row.time) != Some(row.time)).then_some(row.time);
             layout.row(row, shown, &lives.collect::<Vec<_>>(), f)?;

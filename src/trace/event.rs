@@ -58,10 +58,7 @@ impl fmt::Display for Party {
 
 /// The word for a kind of event.
 pub fn kind_name(kind: Kind) -> &'static str {
-    KINDS
-        .iter()
-        .find(|(known, _)| *known == kind)
-        .map_or("other", |(_, name)| name)
+    KINDS.iter().find(|(known, _)| *known == kind).map_or("other", |(_, name)| name)
 }
 
 /// The kind of event that `name` is the word for.
@@ -82,7 +79,11 @@ impl fmt::Display for Event {
         let (time, kind) = (time.to_string(), kind_name(*kind));
         let topic = topic.as_deref().unwrap_or("");
         write!(f, "{time:>11} {place:<7} {id:>8} {cause:<9} {kind:<11} {topic:<13} ")?;
-        write!(f, "{:<34}", Route { actor, to: &self.to, recipients: self.recipients }.to_string())?;
+        write!(
+            f,
+            "{:<34}",
+            Route { actor, to: &self.to, recipients: self.recipients }.to_string()
+        )?;
         if !self.key.is_empty() {
             write!(f, " {}", short_key(&self.key))?;
         }

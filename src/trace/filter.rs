@@ -26,7 +26,8 @@ pub struct Filter {
 impl Filter {
     /// Whether `event` is one of those selected.
     pub fn selects(&self, event: &Event) -> bool {
-        let among = |list: &[String], text: &str| list.is_empty() || list.iter().any(|one| one == text);
+        let among =
+            |list: &[String], text: &str| list.is_empty() || list.iter().any(|one| one == text);
         among(&self.places, &event.place)
             && (self.topics.is_empty()
                 || event.topic.as_deref().is_some_and(|topic| among(&self.topics, topic)))
@@ -47,9 +48,7 @@ impl Filter {
 
 /// Whether `text` is a name or the number of `party`, or both as it displays itself.
 pub(super) fn is_called(party: &Party, text: &str) -> bool {
-    *party.name == *text
-        || text.parse() == Ok(party.id.number())
-        || party.to_string() == text
+    *party.name == *text || text.parse() == Ok(party.id.number()) || party.to_string() == text
 }
 
 /// The words of `text` that each have to be in a key.

@@ -100,7 +100,11 @@ impl Layout {
             let short: String = label.chars().take(room.saturating_sub(1)).collect();
             format!("{short}…")
         });
-        writeln!(f, "{}", format!("{canvas:<width$}{}", cut.unwrap_or(label), width = self.lanes).trim_end())
+        writeln!(
+            f,
+            "{}",
+            format!("{canvas:<width$}{}", cut.unwrap_or(label), width = self.lanes).trim_end()
+        )
     }
 
     fn hop(&self, hop: &Hop, canvas: &mut Canvas) {
