@@ -17,8 +17,9 @@ use crate::address::{Direction, Flow, Listener, Local};
 use crate::channel::parties;
 use crate::clock::{instant, time};
 use crate::message::{
-    Arrivals, Body, Channel, ChannelKey, Chunks, CloseReason, Established, HalfOpen, OfListener,
-    PortInUse, PortKey, Reoffer, SegmentsIn, SegmentsOut, Setting, TimeWait,
+    Arrivals, Body, Channel, ChannelKey, Chunks, CloseReason, Established, HalfOpen, Listening,
+    ListeningPattern, OfListener, PortInUse, PortKey, Reoffer, SegmentsIn, SegmentsOut, Setting,
+    TimeWait,
 };
 
 /// Drives one connection's machine: segments in and out on the network's side, a kernel-level channel
@@ -36,6 +37,8 @@ pub struct StateVector {
     listener: Option<Listener>,
     timer: Option<Timer>,
     relay: Presence,
+    /// While an established connection waits for its relay: how many listeners could send one.
+    listeners: Option<(Handle, usize)>,
     connected: bool,
     /// That the peer has closed, and how it all ended: kept for a relay that has not come yet.
     unsaid: Vec<Body>,
@@ -103,6 +106,7 @@ impl StateVector {
             listener,
             timer: None,
             relay: Presence::Expected,
+            listeners: None,
             connected: false,
             unsaid: Vec::new(),
             credit: 0,
@@ -205,6 +209,10 @@ impl StateVector {
         if let Some(listener) = self.listener {
             let of = OfListener { listener, flow: self.flow };
             self.standing = Some(ctx.assert(Established { of }));
+            if self.relay == Presence::Expected {
+                let listening = ListeningPattern::any().listener(listener);
+                self.listeners = Some((ctx.watch::<Listening>(listening), 0));
+            }
         }
         tracing::debug!(flow = %self.flow, "established");
     }
@@ -291,7 +299,11 @@ impl Handler<Channel> for StateVector {
             Body::Credit(octets) => self.machine.grant(octets as usize, now),
             Body::Abort => self.machine.abort(now),
             Body::Set(setting) => self.set(setting, now),
-            Body::Closed(_) => {}
+            Body::Inquire => {
+                let info = Body::Info(Box::new(self.machine.info()));
+                self.say(info, ctx);
+            }
+            Body::Closed(_) | Body::Info(_) => {}
         }
         self.drain(ctx);
     }
@@ -303,6 +315,7 @@ impl Watcher<Interest<Channel>> for StateVector {
         match (self.relay, relays) {
             (Presence::Expected, 1..) => {
                 self.relay = Presence::Here;
+                self.listeners = None;
                 for body in std::mem::take(&mut self.unsaid) {
                     self.say(body, ctx);
                 }
@@ -314,5 +327,22 @@ impl Watcher<Interest<Channel>> for StateVector {
             _ => return,
         }
         self.drain(ctx);
+    }
+}
+
+/// A connection that was established too late, with nobody left to send a relay, must not stay for ever.
+impl Watcher<Listening> for StateVector {
+    fn changed(&mut self, change: Change<Listening>, ctx: &mut Context<'_, Self>) {
+        let Some((_, listeners)) = &mut self.listeners else { return };
+        match change {
+            Change::Snapshot(facts) => *listeners = facts.len(),
+            Change::Appeared(_) => *listeners += 1,
+            Change::Gone(_) => *listeners = listeners.saturating_sub(1),
+        }
+        if *listeners == 0 {
+            self.listeners = None;
+            self.machine.abort(instant(ctx.now()));
+            self.drain(ctx);
+        }
     }
 }

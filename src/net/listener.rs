@@ -13,6 +13,7 @@ use super::address::each_address;
 use super::door::{Door, Waiting};
 use super::porter::Porter;
 use super::stream::{End, TcpStream};
+use super::wait::until;
 use crate::stack::touch::FaceId;
 use crate::stack::{Command, Stack};
 
@@ -37,18 +38,6 @@ impl Hold {
     fn touch(&self) {
         // If the stack is gone, the door knows.
         let _ = self.stack.push(Command::Touch(self.face));
-    }
-
-    async fn bound(&self) -> io::Result<SocketAddr> {
-        loop {
-            let news = self.door.news.notified();
-            tokio::pin!(news);
-            news.as_mut().enable();
-            if let Some(result) = self.door.try_bound() {
-                return result;
-            }
-            news.await;
-        }
     }
 
     fn take_over(
@@ -97,7 +86,7 @@ impl TcpListener {
         stack.call(move |inside| {
             inside.dataspace.spawn(Porter::spawn(listener, address.ip(), face, inner, given));
         })?;
-        let address = hold.bound().await?;
+        let address = until(&hold.door.news, || hold.door.try_bound()).await?;
         Ok(Self { address, hold })
     }
 
@@ -109,15 +98,9 @@ impl TcpListener {
     ///
     /// `NetworkDown` when the stack has been shut down.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        loop {
-            let news = self.hold.door.news.notified();
-            tokio::pin!(news);
-            news.as_mut().enable();
-            if let Some(done) = self.hold.door.try_accept() {
-                return self.hold.take_over(done);
-            }
-            news.await;
-        }
+        let door = &self.hold.door;
+        let done = until(&door.news, || door.try_accept()).await;
+        self.hold.take_over(done)
     }
 
     /// Like [`accept`](Self::accept), for a task.

@@ -1,6 +1,6 @@
 //! Sockets with tokio's names and behaviour, over a netmart stack.
 //!
-//! [`TcpStream`] and [`TcpListener`] differ from tokio's in one thing only: what makes one is
+//! [`TcpStream`], [`TcpListener`] and [`UdpSocket`] differ from tokio's in one thing only: what makes one is
 //! told over which stack. They are `Send` and `Sync`, wherever the stack runs; hyper, axum and rustls work
 //! on them as they do on tokio's.
 //!
@@ -34,10 +34,16 @@ mod error;
 mod listener;
 mod pipe;
 mod porter;
+mod post;
+mod postman;
 mod split;
 mod stream;
+mod udp;
 mod user;
+mod wait;
 
 pub use self::listener::TcpListener;
 pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub(crate) use self::postman::SocketEnds;
 pub use self::stream::TcpStream;
+pub use self::udp::UdpSocket;

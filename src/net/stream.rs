@@ -17,6 +17,7 @@ use super::address::each_address;
 use super::pipe::{Ends, Leave, Pipe, Tell};
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use super::user::StreamUser;
+use super::wait::until;
 use crate::stack::touch::FaceId;
 use crate::stack::{Command, Stack};
 
@@ -170,27 +171,12 @@ impl End {
         }
     }
 
-    /// Waits until the connection is established.
-    async fn connected(&self) -> io::Result<Ends> {
-        loop {
-            let news = self.pipe.reading.notified();
-            tokio::pin!(news);
-            news.as_mut().enable();
-            if let Some(result) = self.pipe.try_connected() {
-                return result;
-            }
-            news.await;
-        }
-    }
-
     pub(super) async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        loop {
+        until(&self.pipe.reading, || {
             let mut space = ReadBuf::new(&mut *buf);
-            if let Some(result) = self.pipe.peek(&mut |octets| put(&mut space, octets)) {
-                return result;
-            }
-            self.ready(Interest::READABLE).await?;
-        }
+            self.pipe.peek(&mut |octets| put(&mut space, octets))
+        })
+        .await
     }
 }
 
@@ -232,7 +218,7 @@ impl TcpStream {
         stack.call(move |inside| {
             inside.dataspace.spawn(StreamUser::dial(connection, face, user));
         })?;
-        let ends = end.connected().await?;
+        let ends = until(&end.pipe.reading, || end.pipe.try_connected()).await?;
         Ok(Self::new(end, ends))
     }
 

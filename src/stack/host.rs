@@ -27,6 +27,7 @@ use super::mailbox::{Command, Commands, Mailbox};
 use super::touch::{FaceId, OfFace, Touch};
 use super::{LinkReport, Report, tun};
 use crate::link::tun::Tun;
+use crate::net::SocketEnds;
 
 /// The dataspace of a running stack, and what its host keeps beside it.
 pub(crate) struct Inside {
@@ -34,6 +35,7 @@ pub(crate) struct Inside {
     pub(super) clock: Clock,
     discards: Rc<RefCell<Discards>>,
     links: BTreeMap<LinkId, RunningLink>,
+    socket_ends: SocketEnds,
 }
 
 struct RunningLink {
@@ -64,7 +66,13 @@ impl Inside {
         setup.into_iter().for_each(|act| act(&mut dataspace));
         let Cast { discards } = Cast::enter(&mut dataspace, &config);
         let clock = Clock::start();
-        let mut inside = Self { dataspace, clock, discards, links: BTreeMap::new() };
+        let mut inside = Self {
+            dataspace,
+            clock,
+            discards,
+            links: BTreeMap::new(),
+            socket_ends: SocketEnds::default(),
+        };
         let inputs: Result<_, _> =
             (1..).map(LinkId).zip(links).map(|(id, link)| inside.open(id, link)).collect();
         Ok((inside, inputs?))
@@ -124,6 +132,11 @@ impl Inside {
         if let Some(link) = self.links.get(&id) {
             self.dataspace.stop(link.actor);
         }
+    }
+
+    /// The UDP ends that sockets hold.
+    pub(crate) fn socket_ends(&self) -> SocketEnds {
+        Rc::clone(&self.socket_ends)
     }
 
     /// Numbers about the stack.
