@@ -185,6 +185,13 @@ impl ChannelEnd {
         self.grant(more, ctx);
     }
 
+    /// Asks how the connection does. The answer is a [`Body::Info`], for whoever looks at what comes
+    /// before it goes to [`hear`](Self::hear); once the connection has ended nobody answers, but one
+    /// that this side closed first lingers in TIME-WAIT and does.
+    pub fn inquire<A: Actor>(&mut self, ctx: &mut Context<'_, A>) {
+        self.say(Body::Inquire, ctx);
+    }
+
     /// Takes in an inbound message of this connection; nothing if it was none.
     pub fn hear<A: Actor>(&mut self, body: Body, ctx: &mut Context<'_, A>) -> Option<Heard> {
         match body {
@@ -200,7 +207,7 @@ impl ChannelEnd {
                 self.flush(ctx);
                 Some(Heard::Room(self.room()))
             }
-            Body::Abort | Body::Set(_) => None,
+            Body::Abort | Body::Set(_) | Body::Inquire | Body::Info(_) => None,
         }
     }
 

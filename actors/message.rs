@@ -388,6 +388,10 @@ pub enum Body {
     Abort,
     /// Outbound: change how the connection behaves.
     Set(Setting),
+    /// Outbound: tell how the connection does.
+    Inquire,
+    /// Inbound: how the connection does, because somebody inquired.
+    Info(Box<tcp::Info>),
     /// Inbound: the connection has ended.
     Closed(CloseReason),
 }
@@ -410,6 +414,8 @@ topic!(Channel, "channel", key: ChannelKey, |this, out| match &this.body {
     Body::Credit(octets) => write!(out, "credit {octets}"),
     Body::Abort => out.write_str("abort"),
     Body::Set(setting) => write!(out, "set {setting:?}"),
+    Body::Inquire => out.write_str("inquire"),
+    Body::Info(info) => write!(out, "info: {:?}", info.state),
     Body::Closed(reason) => write!(out, "closed: {reason}"),
 }, when full: WhenFull::StopSender);
 
