@@ -2,8 +2,10 @@
 //!
 //! | module | its subject |
 //! |---|---|
-//! | [`sim`] | stacks in a simulation with a virtual clock |
 //! | [`stack`] | stacks that run on an actix arbiter |
+//! | [`net`] | sockets with tokio's names and behaviour |
+//! | [`claim`] | connections for actix actors |
+//! | [`sim`] | stacks in a simulation with a virtual clock |
 //! | [`link`] | devices, and captures of what they carry |
 //! | [`trace`] | files of everything that happened on a bus, and how to read them |
 //! | [`bus`] | the dataspace: topics, interests, routing, turns, timers |
@@ -11,8 +13,10 @@
 //! | [`proto`] | wire formats and protocol machines, sans-IO |
 
 mod addresses;
+pub mod claim;
 pub mod link;
 pub mod net;
+mod news;
 pub mod sim;
 pub mod stack;
 pub mod trace;
@@ -21,3 +25,13 @@ pub use netmart_actors as actors;
 pub use netmart_actors::config::Config;
 pub use netmart_bus as bus;
 pub use netmart_proto as proto;
+
+/// The README's program is compiled and run like any other example in the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+/// So is what the page on testing shows.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/TESTING.md")]
+struct Testing;

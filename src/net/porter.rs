@@ -17,6 +17,7 @@ use super::door::{Door, Waiting};
 use super::error;
 use super::pipe::{Ends, Leave, Pipe, Tell};
 use super::user::StreamUser;
+use crate::news::newest;
 use crate::stack::touch::{FaceId, OfFace, Touch};
 use crate::stack::{Names, Settings};
 
@@ -98,13 +99,8 @@ impl Watcher<Connected> for Porter {
 
 impl Watcher<Listening> for Porter {
     fn changed(&mut self, change: Change<Listening>, _ctx: &mut Context<'_, Self>) {
-        let listening = match change {
-            Change::Snapshot(mut facts) => facts.pop(),
-            Change::Appeared(fact) => Some(fact),
-            // If it crashed, there will be another.
-            Change::Gone(_) => None,
-        };
-        if let Some(fact) = listening {
+        // If it is gone because it crashed, there will be another.
+        if let Some(fact) = newest(change) {
             self.door.bound(SocketAddr::new(self.ip, fact.at.port));
         }
     }
@@ -112,12 +108,7 @@ impl Watcher<Listening> for Porter {
 
 impl Watcher<ListenFailed> for Porter {
     fn changed(&mut self, change: Change<ListenFailed>, _ctx: &mut Context<'_, Self>) {
-        let failed = match change {
-            Change::Snapshot(mut facts) => facts.pop(),
-            Change::Appeared(fact) => Some(fact),
-            Change::Gone(_) => None,
-        };
-        if let Some(fact) = failed {
+        if let Some(fact) = newest(change) {
             self.door.unbound(error::not_bound(fact.reason));
         }
     }

@@ -18,6 +18,7 @@ use netmart_proto::wire::icmp::IcmpErrorKind;
 
 use super::error;
 use super::post::Post;
+use crate::news::newest;
 use crate::stack::touch::{FaceId, OfFace, Touch};
 
 /// The ends that sockets of a stack hold. On the bus several may take part in one end; sockets may not.
@@ -134,22 +135,15 @@ fn unreachable(kind: IcmpErrorKind, local: IpAddr) -> io::Error {
 
 impl Watcher<Bound> for Postman {
     fn changed(&mut self, change: Change<Bound>, _ctx: &mut Context<'_, Self>) {
-        match change {
-            Change::Snapshot(facts) if facts.is_empty() => {}
-            Change::Snapshot(_) | Change::Appeared(_) => self.post.bound(self.local),
-            Change::Gone(_) => {}
+        if newest(change).is_some() {
+            self.post.bound(self.local);
         }
     }
 }
 
 impl Watcher<BindFailed> for Postman {
     fn changed(&mut self, change: Change<BindFailed>, _ctx: &mut Context<'_, Self>) {
-        let failed = match change {
-            Change::Snapshot(mut facts) => facts.pop(),
-            Change::Appeared(fact) => Some(fact),
-            Change::Gone(_) => None,
-        };
-        if let Some(fact) = failed {
+        if let Some(fact) = newest(change) {
             self.post.unbound(Some(error::not_bound(fact.reason)));
         }
     }

@@ -10,6 +10,7 @@ use netmart_bus::{
 
 use super::error;
 use super::pipe::{Asked, Ends, Leave, Pipe};
+use crate::news::newest;
 use crate::stack::touch::{FaceId, OfFace, Touch};
 
 /// Carries octets between a channel and a pipe.
@@ -138,15 +139,6 @@ impl Watcher<Refused> for StreamUser {
             self.settled();
             self.pipe.closed(Some(error::refused(fact.reason)));
         }
-    }
-}
-
-/// The fact that holds now, if one does: there is one about a connection at most.
-fn newest<F>(change: Change<F>) -> Option<F> {
-    match change {
-        Change::Snapshot(mut facts) => facts.pop(),
-        Change::Appeared(fact) => Some(fact),
-        Change::Gone(_) => None,
     }
 }
 

@@ -1,0 +1,184 @@
+//! The actor behind a [`Claim`](super::Claim): the user of one connection on the bus.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Recipient;
+use netmart_actors::address::Local;
+use netmart_actors::end::{ChannelEnd, Heard};
+use netmart_actors::message::{Channel, Connected, ConnectionKey, Refused};
+use netmart_bus::{
+    Actor, Change, Context, Delivery, Handler, Interest, Role, Spawn, Timer, TimerToken, Watcher,
+};
+
+use super::desk::{Asked, Desk};
+use super::{ConnectionNews, Event};
+use crate::news::newest;
+use crate::stack::touch::{FaceId, OfFace, Touch};
+
+/// Carries octets between a channel and a recipient.
+pub(super) struct Clerk {
+    connection: ConnectionKey,
+    face: FaceId,
+    desk: Arc<Desk>,
+    recipient: Recipient<ConnectionNews>,
+    window: usize,
+    /// There since the actor has started.
+    end: Option<ChannelEnd>,
+    /// Whether the recipient knows that it is over.
+    is_over: bool,
+    /// The claim is gone, and what it has written is on its way: how long that may take.
+    leaving: Option<Timer>,
+}
+
+/// How long a connection without a claim may take to get rid of what was written.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Clerk {
+    pub(super) fn spawn(
+        connection: ConnectionKey,
+        face: FaceId,
+        desk: Arc<Desk>,
+        recipient: Recipient<ConnectionNews>,
+        window: usize,
+    ) -> Spawn<Self> {
+        let [inbound, outbound] = ChannelEnd::patterns(&connection);
+        let clerk = Self {
+            connection,
+            face,
+            desk,
+            recipient,
+            window,
+            end: None,
+            is_over: false,
+            leaving: None,
+        };
+        Spawn::new("clerk", clerk)
+            .subscribe::<Touch>(OfFace { face }.exactly())
+            .subscribe::<Channel>(inbound)
+            .provide::<Channel>(outbound)
+            .watch_interest::<Channel>(Role::Provider, inbound)
+            .watch::<Connected>(connection.exactly())
+            .watch::<Refused>(connection.exactly())
+    }
+
+    fn tell(&self, event: Event) {
+        if self.leaving.is_none() {
+            self.recipient.do_send(ConnectionNews { id: self.face.0, event });
+        }
+    }
+
+    /// Nothing more will happen.
+    fn over(&mut self, event: Event) {
+        if !self.is_over {
+            self.is_over = true;
+            self.desk.has_room(0);
+            self.tell(event);
+        }
+    }
+
+    /// Does what the holder of the claim has asked for since the last time.
+    fn obey(&mut self, ctx: &mut Context<'_, Self>) {
+        let Some(end) = &mut self.end else { return };
+        let Asked { written, granted, settings, finish, abort, leave } = self.desk.take();
+        settings.into_iter().for_each(|setting| end.set(setting, ctx));
+        written.into_iter().for_each(|octets| end.write(octets, ctx));
+        end.consumed(granted, ctx);
+        if finish || leave {
+            end.finish(ctx);
+        }
+        if abort {
+            end.abort(ctx);
+        }
+        if leave {
+            self.leaving = Some(ctx.set_timer(ctx.now() + PATIENCE, TimerToken(0)));
+        }
+        self.leave_if_done(ctx);
+    }
+
+    fn leave_if_done(&mut self, ctx: &mut Context<'_, Self>) {
+        let is_flushed = self.end.as_ref().is_none_or(ChannelEnd::is_flushed);
+        if self.leaving.is_some() && (is_flushed || self.is_over) {
+            ctx.stop();
+        }
+    }
+}
+
+impl Actor for Clerk {
+    fn started(&mut self, ctx: &mut Context<'_, Self>) {
+        self.end = Some(ChannelEnd::new(self.connection, self.window, ctx));
+    }
+
+    fn timeout(&mut self, _token: TimerToken, ctx: &mut Context<'_, Self>) {
+        if let Some(end) = &mut self.end {
+            end.abort(ctx);
+        }
+        ctx.stop();
+    }
+}
+
+impl Handler<Touch> for Clerk {
+    fn handle(&mut self, _message: Delivery<'_, Touch>, ctx: &mut Context<'_, Self>) {
+        self.obey(ctx);
+    }
+}
+
+impl Handler<Channel> for Clerk {
+    fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
+        let Some(end) = &mut self.end else { return };
+        match end.hear(message.take().body, ctx) {
+            Some(Heard::Data(chunks)) => self.tell(Event::Data(chunks)),
+            Some(Heard::End) => self.tell(Event::End),
+            Some(Heard::Room(room)) => {
+                let room = self.desk.has_room(room);
+                if room > 0 {
+                    self.tell(Event::Room(room));
+                }
+            }
+            Some(Heard::Closed(reason)) => self.over(Event::Closed(Some(reason))),
+            None => {}
+        }
+        self.leave_if_done(ctx);
+    }
+}
+
+impl Watcher<Connected> for Clerk {
+    fn changed(&mut self, change: Change<Connected>, _ctx: &mut Context<'_, Self>) {
+        if let Some(Connected { connection, address }) = newest(change) {
+            self.tell(Event::Opened { local: address.into(), peer: connection.remote.into() });
+        }
+    }
+}
+
+impl Watcher<Refused> for Clerk {
+    fn changed(&mut self, change: Change<Refused>, ctx: &mut Context<'_, Self>) {
+        if let Some(fact) = newest(change) {
+            self.over(Event::Refused(fact.reason));
+            self.leave_if_done(ctx);
+        }
+    }
+}
+
+/// The relay: without it nothing will come any more.
+impl Watcher<Interest<Channel>> for Clerk {
+    fn changed(&mut self, change: Change<Interest<Channel>>, ctx: &mut Context<'_, Self>) {
+        let is_lost = match change {
+            Change::Snapshot(relays) => {
+                relays.is_empty() && matches!(self.connection.local, Local::Listener(_))
+            }
+            Change::Appeared(_) => false,
+            Change::Gone(_) => true,
+        };
+        if is_lost {
+            self.over(Event::Closed(None));
+            self.leave_if_done(ctx);
+        }
+    }
+}
+
+impl Drop for Clerk {
+    /// Whether it stopped, panicked or went down with the stack: nobody shall wait in vain.
+    fn drop(&mut self) {
+        self.over(Event::Closed(None));
+    }
+}
