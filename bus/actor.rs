@@ -103,6 +103,8 @@ pub(crate) trait AnyActor {
     fn take_reason(&self) -> Option<Reason>;
     fn start(&self, space: &Space, cause: EventId);
     fn fire(&self, space: &Space, cause: EventId, token: TimerToken);
+    /// Runs a turn that panics.
+    fn crash(&self, space: &Space, cause: EventId);
     /// Drops the actor's state. May panic, as its `Drop` may.
     fn bury(&self);
 }
@@ -200,6 +202,10 @@ impl<A: Actor> AnyActor for ActorCell<A> {
 
     fn fire(&self, space: &Space, cause: EventId, token: TimerToken) {
         self.turn(space, cause, |actor, ctx| actor.timeout(token, ctx));
+    }
+
+    fn crash(&self, space: &Space, cause: EventId) {
+        self.turn(space, cause, |_, _| panic!("crashed on the host's demand"));
     }
 
     fn bury(&self) {

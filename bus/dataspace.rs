@@ -105,6 +105,12 @@ impl Dataspace {
         self.space.push_as(actor, EventId::NONE, Op::Kill, 0);
     }
 
+    /// Makes a turn of an actor panic, to see what becomes of the others; it takes its place in the
+    /// queue. Nothing happens if the actor has ended.
+    pub fn crash(&mut self, actor: ActorId) {
+        self.space.push_as(actor, EventId::NONE, Op::Crash, 0);
+    }
+
     /// Sends `message` as the host.
     ///
     /// # Errors
@@ -208,6 +214,11 @@ impl Dataspace {
                     actor.end(None);
                     // Not before what it has committed already.
                     self.space.order.borrow_mut().push_back(Envelope { op: Op::Stop, ..envelope });
+                }
+            }
+            Op::Crash => {
+                if let Some(actor) = self.actor(envelope.actor) {
+                    actor.crash(&self.space, envelope.cause);
                 }
             }
             Op::Stop => self.stop_step(envelope),

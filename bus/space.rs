@@ -43,6 +43,8 @@ pub(crate) enum Op {
     Start,
     /// The host wants the actor to end: no more turns from here on.
     Kill,
+    /// The host wants a turn of the actor to panic.
+    Crash,
     /// End of the actor. Behind it in the queue there is nothing of it.
     Stop,
     /// The next timer in `due`.
@@ -54,7 +56,7 @@ pub(crate) enum Op {
 pub(crate) struct Envelope {
     pub(crate) id: EventId,
     pub(crate) cause: EventId,
-    /// Who did it; for `Start`, `Kill` and `Stop`, whom it concerns.
+    /// Who did it; for `Start`, `Kill`, `Crash` and `Stop`, whom it concerns.
     pub(crate) actor: ActorId,
     pub(crate) channel: u16,
     pub(crate) op: Op,
@@ -299,7 +301,7 @@ impl Space {
                     let birth = self.births.borrow_mut().pop_back();
                     undone.push(Box::new(birth));
                 }
-                Op::Start | Op::Kill | Op::Stop | Op::Fire => {}
+                Op::Start | Op::Kill | Op::Crash | Op::Stop | Op::Fire => {}
             }
         }
         for ((lease, generation), envelope) in still_dropped.into_iter().rev() {
