@@ -3,6 +3,8 @@
 mod device;
 mod kernel;
 mod link;
+#[path = "../netmart/tun.rs"]
+mod netmart;
 mod null_responder;
 mod smoltcp_tun;
 
@@ -104,8 +106,10 @@ pub(crate) fn contenders() -> Vec<Box<dyn Contender>> {
         Box::new(null_responder::NullResponder(Framing::Plain)),
         Box::new(link::NullBehindLink(Framing::Plain)),
         Box::new(smoltcp_tun::Smoltcp),
+        Box::new(netmart::Netmart(Framing::Plain)),
         Box::new(null_responder::NullResponder(Framing::Offload)),
         Box::new(link::NullBehindLink(Framing::Offload)),
+        Box::new(netmart::Netmart(Framing::Offload)),
         Box::new(kernel::Loopback),
     ]
 }
