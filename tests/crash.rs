@@ -11,10 +11,12 @@ use std::time::Duration;
 use common::{Pair, Script};
 use netmart::actors::address::{FlowPattern, Listener};
 use netmart::actors::message::{
-    Channel, ChannelPattern, CloseReason, Established, Listening, ListeningPattern, OfListenerPattern, PortInUse,
-    PortPattern, SegmentsIn,
+    Channel, ChannelPattern, CloseReason, Established, Listening, ListeningPattern,
+    OfListenerPattern, PortInUse, PortPattern, SegmentsIn,
 };
-use netmart::bus::{Actor, ActorId, Change, Context, Dataspace, Down, DownPattern, Role, Spawn, Watcher};
+use netmart::bus::{
+    Actor, ActorId, Change, Context, Dataspace, Down, DownPattern, Role, Spawn, Watcher,
+};
 use netmart::proto::tcp;
 use netmart::sim::{StackId, WireConfig};
 
@@ -103,9 +105,9 @@ fn a_crashed_state_vector_ends_its_connection_and_no_other() {
     assert_eq!((other.received, other.wrong_at, other.ended), (3_000_000, None, true));
     // The peer's data met nobody, and was answered with RST.
     let there = pair.server_stories();
-    assert!(there.iter().any(|story| {
-        story.closed == Some(CloseReason::Ended(tcp::Reason::Reset))
-    }));
+    assert!(
+        there.iter().any(|story| { story.closed == Some(CloseReason::Ended(tcp::Reason::Reset)) })
+    );
 }
 
 #[test]

@@ -85,9 +85,7 @@ use std::sync::Arc;
 use actix::{Message, Recipient};
 use bytes::Bytes;
 use netmart_actors::address::{HandleId, Listener, Local};
-use netmart_actors::message::{
-    Chunks, CloseReason, ConnectionKey, ListenError, Refusal, Setting,
-};
+use netmart_actors::message::{Chunks, CloseReason, ConnectionKey, ListenError, Refusal, Setting};
 
 use self::clerk::Clerk;
 use self::desk::{Asked, Desk};
@@ -287,7 +285,9 @@ impl Claim {
     /// Changes how the connection behaves. Of several changes of the same setting the last counts.
     pub fn set(&self, setting: Setting) {
         self.ask(|asked| {
-            asked.settings.retain(|old| std::mem::discriminant(old) != std::mem::discriminant(&setting));
+            asked
+                .settings
+                .retain(|old| std::mem::discriminant(old) != std::mem::discriminant(&setting));
             asked.settings.push(setting);
         });
     }

@@ -43,7 +43,7 @@ mod user;
 mod wait;
 
 pub use self::listener::TcpListener;
-pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub(crate) use self::postman::SocketEnds;
+pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use self::stream::TcpStream;
 pub use self::udp::UdpSocket;

@@ -126,7 +126,9 @@ impl Handler<UdpError> for Postman {
 fn unreachable(kind: IcmpErrorKind, local: IpAddr) -> io::Error {
     let port_code = if local.is_ipv4() { 3 } else { 4 };
     let kind = match kind {
-        IcmpErrorKind::Unreachable { code } if code == port_code => io::ErrorKind::ConnectionRefused,
+        IcmpErrorKind::Unreachable { code } if code == port_code => {
+            io::ErrorKind::ConnectionRefused
+        }
         IcmpErrorKind::PacketTooBig { .. } => io::ErrorKind::InvalidInput,
         _ => io::ErrorKind::HostUnreachable,
     };

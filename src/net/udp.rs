@@ -154,7 +154,10 @@ impl UdpSocket {
     /// `InvalidInput` if it is too long; `NetworkDown` if the stack has been shut down.
     pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], target: A) -> io::Result<usize> {
         let Some(target) = lookup_host(target).await?.next() else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no addresses to send data to"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "no addresses to send data to",
+            ));
         };
         let mut letter = letter(target, buf)?;
         let post = &self.hold.post;

@@ -24,22 +24,15 @@ const BEGINNERS: [&str; 3] = ["listener matcher", "listener", "dialer"];
 /// The actors that stand between connections and their users: when they leave, the users have left.
 const BETWEEN: &str = "relay";
 
-/// Runs of the dataspace that the last words may take.
-const MOST_RUNS: u32 = 256;
-
 impl Closing {
     /// Ends listeners and dialer, and makes every connection lose its user: it sends what was written
     /// and FIN, or RST if something was not read.
     pub(super) fn begin(inside: &mut Inside) -> Self {
         tracing::debug!("shutting down");
-        let actors = inside.dataspace.actors();
-        let stop = |inside: &mut Inside, wanted: &dyn Fn(&str) -> bool| {
-            for (actor, _) in actors.iter().filter(|(_, name)| wanted(name)) {
-                inside.dataspace.stop(*actor);
-            }
-        };
-        stop(inside, &|name| BEGINNERS.contains(&name));
-        stop(inside, &|name| name == BETWEEN);
+        stop(inside, |name| BEGINNERS.contains(&name));
+        // What was written before is on its way between user and relay: first it has to get there.
+        settle(inside);
+        stop(inside, |name| name == BETWEEN);
         Self { limit: Time::from_micros(u64::MAX), waiting: Vec::new() }
     }
 
@@ -72,13 +65,31 @@ impl Closing {
         if !left.is_empty() {
             tracing::debug!(connections = left.len(), "cut off");
             left.into_iter().for_each(|flow| abort(flow, inside));
-            // A few runs send the RSTs; applications that keep each other busy cannot hold us up.
-            let mut runs = 0..MOST_RUNS;
-            while runs.next().is_some() && inside.dataspace.run(now) == Ran::BudgetSpent {}
+            settle(inside);
         }
         true
     }
 }
+
+/// Stops the actors whose names are `wanted`.
+fn stop(inside: &mut Inside, wanted: impl Fn(&str) -> bool) {
+    for (actor, name) in inside.dataspace.actors() {
+        if wanted(&name) {
+            inside.dataspace.stop(actor);
+        }
+    }
+}
+
+/// Lets the dataspace do what there is to do now. Applications that keep each other busy cannot hold it
+/// up for ever.
+fn settle(inside: &mut Inside) {
+    let now = inside.clock.now();
+    let mut runs = 0..MOST_RUNS;
+    while runs.next().is_some() && inside.dataspace.run(now) == Ran::BudgetSpent {}
+}
+
+/// Runs of the dataspace that one step of the shutdown may take.
+const MOST_RUNS: u32 = 256;
 
 /// The connections that are not over: TIME-WAIT needs nobody any more.
 fn connections(inside: &Inside) -> Vec<Flow> {

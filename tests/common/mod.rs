@@ -9,7 +9,8 @@ use std::rc::Rc;
 use netmart::actors::address::{Direction, HandleId, Listener, Local, RemoteAddress};
 use netmart::actors::end::{ChannelEnd, Heard};
 use netmart::actors::message::{
-    Channel, ChannelPattern, CloseReason, Connected, ConnectionKey, ConnectionPattern, Refusal, Refused,
+    Channel, ChannelPattern, CloseReason, Connected, ConnectionKey, ConnectionPattern, Refusal,
+    Refused,
 };
 use netmart::bus::{Actor, Change, Context, Delivery, Handle, Handler, Spawn, Watcher};
 use netmart::proto::netem;
@@ -17,7 +18,8 @@ use netmart::sim::{Plug, Simulation, StackId, WireConfig, WireId};
 
 /// The octet at `offset` of the stream that `seed` stands for.
 pub(crate) fn octet(seed: u64, offset: usize) -> u8 {
-    let mixed = (offset as u64 / 8 + 1).wrapping_mul(seed.wrapping_mul(2).wrapping_add(0x9e37_79b9_7f4a_7c15));
+    let mixed = (offset as u64 / 8 + 1)
+        .wrapping_mul(seed.wrapping_mul(2).wrapping_add(0x9e37_79b9_7f4a_7c15));
     (mixed ^ (mixed >> 29)).to_le_bytes()[offset % 8]
 }
 
@@ -93,7 +95,11 @@ impl netmart::bus::Topic for Resume {
 pub(crate) const RESUME: Resume = Resume { key: () };
 
 impl App {
-    pub(crate) fn spawn(connection: ConnectionKey, script: Script, story: Shared<Story>) -> Spawn<Self> {
+    pub(crate) fn spawn(
+        connection: ConnectionKey,
+        script: Script,
+        story: Shared<Story>,
+    ) -> Spawn<Self> {
         let [inbound, outbound] = ChannelEnd::patterns(&connection);
         let facts = ConnectionPattern::any().local(connection.local).remote(connection.remote);
         Spawn::new("app", Self { connection, script, story, end: None, held: 0 })
@@ -127,7 +133,8 @@ impl App {
 
     fn leave_if_done(&mut self, ctx: &mut Context<'_, Self>) {
         let story = self.story.borrow();
-        let sent = self.end.as_ref().is_some_and(ChannelEnd::is_flushed) && story.sent == self.script.send;
+        let sent =
+            self.end.as_ref().is_some_and(ChannelEnd::is_flushed) && story.sent == self.script.send;
         if self.script.leaves && (story.closed.is_some() || sent && story.ended) {
             ctx.stop();
         }

@@ -23,7 +23,9 @@ pub(crate) trait Net: Send + Sync + 'static {
 }
 
 /// What both kinds of streams can do, by tokio's names.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug + 'static {
+pub(crate) trait Stream:
+    AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug + 'static
+{
     type OwnedRead: AsyncRead + Unpin + Send + 'static;
     type OwnedWrite: AsyncWrite + Unpin + Send + 'static;
 
