@@ -1,13 +1,260 @@
-//! `netmart demo`: two stacks in one process.
+//! `netmart demo`: two stacks in one process, an impaired wire between them, a download over it.
 
+mod client;
+mod report;
+mod scenes;
+mod server;
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use netmart::Config;
+use netmart::actors::address::Listener;
+use netmart::actors::message::ConnectionKey;
+use netmart::bus::Time;
+use netmart::proto::netem::{self, Loss};
+use netmart::sim::{Plug, Simulation, StackId, Stopped, WireConfig, WireId};
+use netmart::stack::Capture;
+use netmart::trace::TraceFile;
+use netmart::trace::write::Both;
+use sha2::{Digest, Sha256};
 
-/// Download from a declared web server over an impaired link, both stacks in this process
+use super::quantity;
+use client::{Progress, download};
+use report::{Millis, Report, bits};
+use scenes::Scenes;
+use server::{Served, web_server};
+
+/// Download from a web server over an impaired link, both stacks in this process
+///
+/// Needs no privileges. The time is virtual: the network takes as long as it takes, and you wait only
+/// for the work. The same seed makes the same packets be lost and the same events happen, and writes
+/// the same trace, octet for octet.
 #[derive(Args, Debug)]
-pub(super) struct Demo {}
+#[command(after_help = EXAMPLES)]
+pub(super) struct Demo {
+    /// How much to download
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = quantity::size)]
+    size: u64,
+
+    /// The share of packets that get lost, each way
+    #[arg(long, value_name = "SHARE", default_value = "2%", value_parser = quantity::percentage)]
+    loss: f64,
+
+    /// How long packets travel, each way
+    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = quantity::duration)]
+    delay: Duration,
+
+    /// How fast the link is, each way
+    #[arg(long, value_name = "RATE", default_value = "100Mbit", value_parser = quantity::rate)]
+    rate: u64,
+
+    /// What all chance follows from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// Let the virtual time pass no faster than real time
+    #[arg(long)]
+    real_time: bool,
+
+    /// Record every event of both buses (read it with 'netmart trace show')
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+
+    /// Capture the packets at both ends of the link, as pcapng
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  netmart demo
+  netmart demo --size 1GiB --rate 10Gbit --delay 300us --loss 0%
+  netmart demo --size 1MiB --loss 10% --seed 7 --trace demo.trace --pcap demo.pcapng
+  netmart demo --size 4MiB --real-time";
+
+const PORT: u16 = 80;
+
+/// How much virtual time passes between two looks at the progress bar.
+const SLICE: Duration = Duration::from_millis(10);
+
+/// After so much virtual time without another octet there will be none.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+
+/// How long after the last octet the server may take to learn that it was the last.
+const SETTLING: Duration = Duration::from_secs(60);
+
+/// The two stacks and what happens on them.
+struct Stage {
+    sim: Simulation,
+    client: StackId,
+    server: StackId,
+    wire: WireId,
+    progress: Rc<RefCell<Progress>>,
+    served: Rc<Served>,
+    scenes: Scenes,
+}
 
 impl Demo {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}\n", self.headline())?;
+        out.flush()?;
+        let capture = match &self.pcap {
+            Some(path) => Some(Capture::create(path).with_context(|| path.display().to_string())?),
+            None => None,
+        };
+        let trace = match &self.trace {
+            Some(path) => Some(TraceFile::create(path).with_context(|| path.display().to_string())?),
+            None => None,
+        };
+        let mut stage = self.set(capture.as_ref(), trace.as_ref())?;
+        let began = Instant::now();
+        let played = self.play(&mut stage, began);
+        let took = began.elapsed();
+        // A file of a failed download is worth more than none.
+        if let (Some(trace), Some(path)) = (trace, &self.trace) {
+            trace.finish().with_context(|| path.display().to_string())?;
+        }
+        if let (Some(capture), Some(path)) = (capture, &self.pcap) {
+            capture.finish().with_context(|| path.display().to_string())?;
+        }
+        played?;
+        let report = report(&stage, self.size)?;
+        write!(out, "{report}")?;
+        writeln!(out, "\nThe connection begins: every arrow is a message on a bus, or a packet on the wire.\n")?;
+        write!(out, "{}", stage.scenes.handshake())?;
+        writeln!(out, "\nThe connection ends.\n")?;
+        write!(out, "{}", stage.scenes.close())?;
+        out.flush()?;
+        let virtual_time = Duration::from_micros(stage.sim.now().as_micros());
+        let times = virtual_time.as_secs_f64() / took.as_secs_f64().max(1e-6);
+        eprintln!("\nreal time {} for {}: {times:.1} times as fast", Millis(took), Millis(virtual_time));
         Ok(())
     }
+
+    fn headline(&self) -> String {
+        format!(
+            "Downloading {} octets at {}, {} each way, {}% of the packets lost, seed {}.",
+            self.size,
+            bits(self.rate),
+            Millis(self.delay),
+            (self.loss * 1e6).round() / 1e4,
+            self.seed,
+        )
+    }
+
+    fn set(&self, capture: Option<&Capture>, trace: Option<&TraceFile>) -> anyhow::Result<Stage> {
+        let mut sim = Simulation::new(self.seed);
+        let client = sim.add_stack("client", Config::default());
+        let server = sim.add_stack("server", Config::default());
+        let served = Rc::new(Served::default());
+        let scenes = Scenes::new(Rc::clone(&served));
+        for (stack, place) in [(client, "client"), (server, "server")] {
+            let scene = scenes.recorder(place);
+            sim[stack].set_recorder(Some(match trace {
+                Some(trace) => Box::new(Both(scene, trace.recorder(place))),
+                None => Box::new(scene),
+            }));
+        }
+        let plug = |stack, name, address: [u8; 4]| -> anyhow::Result<Plug> {
+            let plug = Plug::at(stack).address(ipnet::IpNet::new(IpAddr::from(address), 24)?);
+            Ok(match capture {
+                Some(capture) => plug.tap(capture.interface(name)),
+                None => plug,
+            })
+        };
+        let near = plug(client, "client", [10, 0, 0, 1])?;
+        let far = plug(server, "server", [10, 0, 0, 2])?;
+        let wire = sim.connect(near, far, self.wire());
+
+        let progress = Rc::default();
+        sim[server].spawn(web_server(Listener::on(PORT), self.seed, Rc::clone(&served)));
+        // The listener is there before the first SYN, even over a wire without delay.
+        ensure!(sim.run_for(Duration::ZERO).is_orderly(), "the server's stack does not come to rest");
+        let server_address = SocketAddr::new(Ipv4Addr::new(10, 0, 0, 2).into(), PORT);
+        let connection = ConnectionKey::outbound(1, server_address);
+        sim[client].spawn(download(connection, self.size, Rc::clone(&progress)));
+        Ok(Stage { sim, client, server, wire, progress, served, scenes })
+    }
+
+    fn wire(&self) -> WireConfig {
+        let loss = if self.loss > 0.0 { Loss::Independent(self.loss) } else { Loss::None };
+        let both = netem::Config { rate: Some(self.rate), delay: self.delay, loss, ..Default::default() };
+        // A router's buffer: one bandwidth-delay product, but never just a few packets.
+        WireConfig::new(both.with_queue_of((self.delay * 2).max(Duration::from_millis(10))))
+    }
+
+    /// Runs until the connection has ended on both sides.
+    fn play(&self, stage: &mut Stage, began: Instant) -> anyhow::Result<()> {
+        let bar = progress_bar(self.size);
+        let mut last = (0, Time::ZERO);
+        loop {
+            let stopped = stage.sim.run_for(SLICE);
+            let now = stage.sim.now();
+            let (received, is_over) = {
+                let progress = stage.progress.borrow();
+                (progress.received, progress.is_over)
+            };
+            bar.set_position(received);
+            ensure!(stopped != Stopped::Stuck, "the stacks keep each other busy for ever");
+            let is_told = stage.served.info.borrow().is_some();
+            if is_over && (is_told || stage.is_failed() || now > last.1 + SETTLING) {
+                break;
+            }
+            if received != last.0 {
+                last = (received, now);
+            } else if now > last.1 + PATIENCE {
+                bail!("nothing has arrived for {} of virtual time", Millis(PATIENCE));
+            }
+            if self.real_time {
+                let ahead = Duration::from_micros(now.as_micros()).saturating_sub(began.elapsed());
+                std::thread::sleep(ahead);
+            }
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+}
+
+impl Stage {
+    fn is_failed(&self) -> bool {
+        self.progress.borrow().failure.is_some()
+    }
+}
+
+fn report(stage: &Stage, size: u64) -> anyhow::Result<Report> {
+    let progress = stage.progress.borrow();
+    if let Some(failure) = &progress.failure {
+        bail!("{failure}");
+    }
+    let sent = hex(&stage.served.sha256.borrow());
+    let received = hex(&progress.sha256);
+    ensure!(sent == received, "what arrived is not what was sent: SHA-256 {received}, not {sent}");
+    Ok(Report {
+        size,
+        sha256: received,
+        time: progress.finished.context("the download has no end")?,
+        wire: stage.sim.wire_counters(stage.wire),
+        client: progress.info.clone(),
+        server: stage.served.info.borrow().clone(),
+        events: [stage.client, stage.server].map(|stack| stage.sim[stack].counters().events),
+    })
+}
+
+fn hex(sha256: &Sha256) -> String {
+    sha256.clone().finalize().iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// Drawn on standard error, and only if that is a terminal.
+fn progress_bar(size: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("  {bar:40} {binary_bytes} of {binary_total_bytes}, {eta} left");
+    ProgressBar::new(size).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

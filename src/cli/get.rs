@@ -166,7 +166,8 @@ async fn connect(stack: &Stack, url: &Url) -> Result<TcpStream> {
     for address in addresses {
         match in_time(TcpStream::connect(stack, address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = anyhow!(error).context(format!("no connection to {address}")),
+            // What kind it is says more here than its own words, "reset by the peer" and such.
+            Ok(Err(error)) => last = anyhow!("no connection to {address}: {}", error.kind()),
             Err(error) => last = error.context(format!("no connection to {address}")),
         }
     }

@@ -84,11 +84,12 @@ impl fmt::Display for Event {
             "{:<34}",
             Route { actor, to: &self.to, recipients: self.recipients }.to_string()
         )?;
-        if !self.key.is_empty() {
+        // The key of a timer is its number, which the summary has as well.
+        if !self.key.is_empty() && !topic.is_empty() {
             write!(f, " {}", short_key(&self.key))?;
         }
         match self.summary.as_str() {
-            "" => Ok(()),
+            summary if summary.is_empty() || *summary == *actor.name => Ok(()),
             summary if summary_repeats(summary, topic, &self.key) => Ok(()),
             summary => write!(f, "  {summary}"),
         }
@@ -122,14 +123,12 @@ struct Route<'a> {
 impl fmt::Display for Route<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.actor.fmt(f)?;
-        if self.recipients == 0 {
-            return Ok(());
-        }
-        f.write_str(" -> ")?;
-        match self.to {
-            [] => write!(f, "{} actors", self.recipients),
-            [only] => only.fmt(f),
-            [first, ..] => write!(f, "{first} and {} more", self.recipients.saturating_sub(1)),
+        match (self.to, self.recipients) {
+            // A timer comes due for whoever set it.
+            ([], 0 | 1) => Ok(()),
+            ([], many) => write!(f, " -> {many} actors"),
+            ([only], _) => write!(f, " -> {only}"),
+            ([first, ..], many) => write!(f, " -> {first} and {} more", many.saturating_sub(1)),
         }
     }
 }

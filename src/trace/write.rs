@@ -4,6 +4,7 @@
 //! follow from the events alone. A [`LiveTrace`] hands finished blocks to a thread, and loses blocks,
 //! counted, when that cannot keep up: a stack never waits for it.
 
+mod events;
 mod live;
 mod place;
 
@@ -16,6 +17,7 @@ use std::rc::Rc;
 
 use netmart_bus::{Record, Recorder};
 
+pub use events::{Both, EventRecorder};
 pub use live::{LiveRecorder, LiveTrace};
 
 use super::encode::{Block, Encoder};

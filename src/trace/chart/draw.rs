@@ -185,11 +185,27 @@ fn label(event: &Event) -> String {
     }
 }
 
+/// The names of the flags that a summary has as letters.
+fn flag_names(letters: &str) -> String {
+    let names = letters.chars().map(|letter| match letter {
+        'S' => "SYN",
+        'F' => "FIN",
+        'R' => "RST",
+        'P' => "PSH",
+        '.' => "ACK",
+        'U' => "URG",
+        'E' => "ECE",
+        'W' => "CWR",
+        _ => "?",
+    });
+    names.collect::<Vec<_>>().join(" ")
+}
+
 /// Flags and length of each segment, without its numbers.
 fn segments_label(summary: &str) -> String {
     let short = |segment: &str| {
         let mut words = segment.split(' ');
-        let flags = words.next().unwrap_or("").to_owned();
+        let flags = words.next().map(flag_names).unwrap_or_default();
         let range = words.next().unwrap_or("");
         let length = range.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
         let length = length.filter(|length| *length != "0");

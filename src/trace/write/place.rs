@@ -37,6 +37,16 @@ impl PlaceWriter {
 
     /// Writes one event.
     pub(super) fn write(&mut self, record: &Record, detail: &dyn Detail, out: &mut Encoder) {
+        self.put_into_words(record, detail, |entry| out.event(entry));
+    }
+
+    /// Makes an entry of a record, and keeps account of who is born and who ends.
+    pub(super) fn put_into_words(
+        &mut self,
+        record: &Record,
+        detail: &dyn Detail,
+        take: impl FnOnce(&Entry<'_>),
+    ) {
         self.key.0.clear();
         self.summary.0.clear();
         self.to.clear();
@@ -51,7 +61,7 @@ impl PlaceWriter {
         if record.kind() == Kind::Spawn {
             self.place.actors.insert(record.actor(), self.summary.0.as_str().into());
         }
-        out.event(&Entry {
+        take(&Entry {
             place: &self.place,
             id: record.id(),
             cause: record.cause(),

@@ -1,0 +1,130 @@
+//! What is told when a download has ended.
+
+use std::fmt;
+use std::time::Duration;
+
+use netmart::bus::Time;
+use netmart::proto::netem;
+use netmart::proto::tcp::Info;
+
+/// The figures of one download. Nothing in here differs between two runs with the same seed.
+pub(super) struct Report {
+    pub(super) size: u64,
+    pub(super) sha256: String,
+    pub(super) time: Time,
+    /// What the wire did, from the client to the server and back.
+    pub(super) wire: [netem::Counters; 2],
+    pub(super) client: Option<Box<Info>>,
+    pub(super) server: Option<Box<Info>>,
+    /// Events on the bus of the client, and on that of the server.
+    pub(super) events: [u64; 2],
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { size, sha256, .. } = self;
+        line(f, "received", format_args!("{size} octets, SHA-256 {sha256}, as sent"))?;
+        let micros = self.time.as_micros().max(1);
+        let goodput = u128::from(*size) * 8_000_000 / u128::from(micros);
+        let time = Duration::from_micros(self.time.as_micros());
+        let goodput = bits(u64::try_from(goodput).unwrap_or(u64::MAX));
+        line(f, "virtual time", format_args!("{}, goodput {goodput}", Millis(time)))?;
+        let [there, back] = &self.wire;
+        line(f, "packets", format_args!("client to server {}", Traffic(there)))?;
+        line(f, "", format_args!("server to client {}", Traffic(back)))?;
+        for (who, info) in [("client", &self.client), ("server", &self.server)] {
+            if let Some(info) = info {
+                side(f, who, info)?;
+            }
+        }
+        let [client, server] = self.events;
+        let packets = (there.received + back.received).max(1);
+        let each = (client + server) as f64 / packets as f64;
+        line(f, "bus events", format_args!("client {client}, server {server}: {each:.1} for each packet sent"))
+    }
+}
+
+/// What one state vector has to tell.
+fn side(f: &mut fmt::Formatter<'_>, who: &str, info: &Info) -> fmt::Result {
+    let counters = &info.counters;
+    let resent = counters.resent;
+    line(f, who, format_args!("{} segments out, {} in", counters.segments_out, counters.segments_in))?;
+    line(
+        f,
+        "",
+        format_args!(
+            "sent again: {} by fast retransmit, {} by time-out, {} in the handshake, {} as probes",
+            resent.fast, resent.timeout, resent.handshake, resent.probe,
+        ),
+    )?;
+    line(
+        f,
+        "",
+        format_args!(
+            "out of order: {} segments in; known already: {}",
+            counters.out_of_order, counters.duplicates
+        ),
+    )?;
+    if let Some(srtt) = info.srtt {
+        let least = Millis(info.min_rtt.unwrap_or(srtt));
+        let (srtt, rto) = (Millis(srtt), Millis(info.rto));
+        line(f, "", format_args!("round trip: smoothed {srtt}, least {least}, time-out {rto}"))?;
+    }
+    let threshold = match info.ssthresh {
+        u32::MAX => "none".to_owned(),
+        octets => kib(octets),
+    };
+    line(
+        f,
+        "",
+        format_args!(
+            "windows: congestion {}, its threshold {threshold}, receive {}, the peer's {}",
+            kib(info.cwnd),
+            kib(info.receive_window),
+            kib(info.send_window)
+        ),
+    )
+}
+
+fn line(f: &mut fmt::Formatter<'_>, name: &str, text: fmt::Arguments<'_>) -> fmt::Result {
+    writeln!(f, "  {name:<13} {text}")
+}
+
+fn kib(octets: u32) -> String {
+    format!("{} KiB", octets / 1024)
+}
+
+/// A rate with its unit.
+pub(super) fn bits(rate: u64) -> String {
+    let (unit, name) = match rate {
+        1_000_000_000.. => (1e9, "Gbit/s"),
+        1_000_000.. => (1e6, "Mbit/s"),
+        1_000.. => (1e3, "kbit/s"),
+        _ => (1.0, "bit/s"),
+    };
+    let number = format!("{:.1}", rate as f64 / unit);
+    format!("{} {name}", number.strip_suffix(".0").unwrap_or(&number))
+}
+
+/// A duration in milliseconds, as far as they have decimals.
+pub(super) struct Millis(pub(super) Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_secs_f64() * 1e3;
+        match self.0.subsec_micros() % 1_000 {
+            0 => write!(f, "{millis:.0} ms"),
+            _ => write!(f, "{millis:.1} ms"),
+        }
+    }
+}
+
+/// What became of the packets that went one way.
+struct Traffic<'a>(&'a netem::Counters);
+
+impl fmt::Display for Traffic<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let netem::Counters { received, lost, queue_dropped, .. } = self.0;
+        write!(f, "{received}, of which {lost} were lost on the wire and {queue_dropped} in its queue")
+    }
+}
