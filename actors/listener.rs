@@ -2,7 +2,7 @@
 //!
 //! Who subscribes to, or provides, a channel of a listener with *anybody* wants that listener to exist.
 //! The matcher starts exactly one listener per such wish; the listener claims its port, states
-//! [`Listening`](crate::message::Listening) and gives each connection that gets established a relay.
+//! [`Listening`] and gives each connection that gets established a relay.
 //! When the last wish is gone the listener ends; connections that somebody has claimed go on.
 
 mod task;

@@ -3,7 +3,7 @@
 //! | module | its subject |
 //! |---|---|
 //! | [`event`] | one event, with names instead of numbers |
-//! | [`write`] | recorders: one that a simulation waits for, one that never makes a stack wait |
+//! | [`mod@write`] | recorders: one that a simulation waits for, one that never makes a stack wait |
 //! | [`read`] | reads a file, also a cut or damaged one as far as it goes |
 //! | [`filter`] | which events to look at |
 //! | [`chart`] | who said what to whom, as a message sequence chart |
