@@ -164,13 +164,9 @@ impl Post {
         Poll::Pending
     }
 
-    pub(super) fn poll_writable(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut state = self.lock();
-        if state.is_writable() {
-            return Poll::Ready(());
-        }
-        state.writer = Some(cx.waker().clone());
-        Poll::Pending
+    /// Lets `cx` be woken when the actor takes what is to be sent, or there will be no need to wait.
+    pub(super) fn wake_when_sent(&self, cx: &Context<'_>) {
+        self.lock().writer = Some(cx.waker().clone());
     }
 
     pub(super) fn is_readable(&self) -> bool {

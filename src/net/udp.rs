@@ -204,22 +204,16 @@ impl UdpSocket {
         buf: &[u8],
         target: SocketAddr,
     ) -> Poll<io::Result<usize>> {
-        loop {
+        // Looking, then leaving word, then looking again: room may have come in between.
+        for _ in 0..2 {
             match self.try_send_to(buf, target) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.hold.post.poll_writable(cx));
-                    // Room for one octet may not do for these: then the next to be sent wakes us.
-                    if let Err(error) = self.try_send_to(buf, target)
-                        && error.kind() == io::ErrorKind::WouldBlock
-                    {
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
-                    return Poll::Ready(Ok(buf.len()));
+                    self.hold.post.wake_when_sent(cx);
                 }
                 done => return Poll::Ready(done),
             }
         }
+        Poll::Pending
     }
 
     /// Receives a datagram and tells whom from; waits until there is one. What does not fit is lost.

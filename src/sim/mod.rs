@@ -208,7 +208,7 @@ impl Simulation {
 
     /// What a wire has done to packets, there and back.
     pub fn wire_counters(&self, wire: WireId) -> [netem::Counters; 2] {
-        self.wires[wire.0].lanes.each_ref().map(|lane| lane.netem.counters().clone())
+        self.wires[wire.0].lanes.each_ref().map(|lane| *lane.netem.counters())
     }
 
     /// Cuts a wire: what is sent from now on is lost. What is under way still arrives.
