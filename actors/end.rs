@@ -228,7 +228,8 @@ impl ChannelEnd {
         if !chunks.is_empty() {
             self.say(Body::Data(chunks), ctx);
         }
-        if self.queue.is_empty() && self.sending == Sending::Finishing {
+        // Before the first word from the relay there may be none to hear it.
+        if self.connected && self.queue.is_empty() && self.sending == Sending::Finishing {
             self.sending = Sending::Finished;
             self.say(Body::End, ctx);
         }

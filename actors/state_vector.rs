@@ -215,6 +215,8 @@ impl StateVector {
             }
         }
         tracing::debug!(flow = %self.flow, "established");
+        // The first word, even where the peer's FIN came in the same batch.
+        self.grant_credit(ctx);
     }
 
     /// Lets the relay send what the send buffer has room for, in portions worth a message.
@@ -316,6 +318,7 @@ impl Watcher<Interest<Channel>> for StateVector {
             (Presence::Expected, 1..) => {
                 self.relay = Presence::Here;
                 self.listeners = None;
+                self.grant_credit(ctx);
                 for body in std::mem::take(&mut self.unsaid) {
                     self.say(body, ctx);
                 }

@@ -1,22 +1,24 @@
 //! The character generator (RFC 864) over TCP: an actor per connection.
 
 use bytes::Bytes;
-use netmart::actors::end::{ChannelEnd, Heard};
-use netmart::actors::message::{Channel, Chunks, ConnectionKey};
+use netmart::actors::address::Listener;
+use netmart::actors::end::{ChannelEnd, Heard, session};
+use netmart::actors::message::{Channel, Chunks};
+use netmart::actors::serve::serve;
 use netmart::bus::{Actor, Context, Delivery, Handler, Spawn};
-
-use super::door::Door;
 
 /// Declares the generator on `port`.
 pub(crate) fn service(port: u16) -> Spawn<impl Actor> {
     let pattern = pattern();
-    Door::spawn("chargen", port, move |connection| Session::spawn(connection, pattern.clone()))
+    serve("chargen", Listener::on(port), move |connection| {
+        let pattern = pattern.clone();
+        session("chargen session", connection, WINDOW, |end| Session { end, pattern, position: 0 })
+    })
 }
 
 /// Sends lines for as long as somebody takes them, and pays no heed to what comes.
 struct Session {
-    connection: ConnectionKey,
-    end: Option<ChannelEnd>,
+    end: ChannelEnd,
     pattern: Bytes,
     /// Where in the pattern the next octet is.
     position: usize,
@@ -39,24 +41,11 @@ fn pattern() -> Bytes {
     (0..PRINTABLE).flat_map(line).collect()
 }
 
-impl Session {
-    fn spawn(connection: ConnectionKey, pattern: Bytes) -> Spawn<Self> {
-        let [inbound, outbound] = ChannelEnd::patterns(&connection);
-        Spawn::new("chargen session", Self { connection, end: None, pattern, position: 0 })
-            .subscribe::<Channel>(inbound)
-            .provide::<Channel>(outbound)
-    }
-}
-
-impl Actor for Session {
-    fn started(&mut self, ctx: &mut Context<'_, Self>) {
-        self.end = Some(ChannelEnd::new(self.connection, WINDOW, ctx));
-    }
-}
+impl Actor for Session {}
 
 impl Handler<Channel> for Session {
     fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
-        let Some(end) = &mut self.end else { return };
+        let end = &mut self.end;
         match end.hear(message.take().body, ctx) {
             Some(Heard::Data(chunks)) => end.consumed(length(&chunks), ctx),
             Some(Heard::Room(mut room)) => {
@@ -93,6 +82,16 @@ mod tests {
             b"!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefgh\r"
         );
         assert!(lines[94].starts_with(b"~ !\"#"));
+    }
+
+    #[test]
+    fn who_has_nothing_to_say_from_the_start_gets_lines_as_well() {
+        let mut bench = Bench::with(service(19));
+        let client = bench.connect_without_reading(19);
+        bench.finish(client);
+        bench.run();
+        assert!(bench.story(client).received.len() > 10_000);
+        assert!(!bench.story(client).has_ended);
     }
 
     #[test]

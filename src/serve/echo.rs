@@ -1,20 +1,21 @@
 //! Echo (RFC 862) over TCP: an actor per connection.
 
-use netmart::actors::end::{ChannelEnd, Heard};
-use netmart::actors::message::{Channel, ConnectionKey};
+use netmart::actors::address::Listener;
+use netmart::actors::end::{ChannelEnd, Heard, session};
+use netmart::actors::message::Channel;
+use netmart::actors::serve::serve;
 use netmart::bus::{Actor, Context, Delivery, Handler, Spawn};
-
-use super::door::Door;
 
 /// Declares echo on `port`.
 pub(crate) fn service(port: u16) -> Spawn<impl Actor> {
-    Door::spawn("echo", port, Session::spawn)
+    serve("echo", Listener::on(port), |connection| {
+        session("echo session", connection, WINDOW, |end| Session { end, owed: 0 })
+    })
 }
 
 /// Sends back what comes. It takes no more from its peer than the peer takes back from it.
 struct Session {
-    connection: ConnectionKey,
-    end: Option<ChannelEnd>,
+    end: ChannelEnd,
     /// Octets taken from the peer and not granted to it again.
     owed: usize,
 }
@@ -22,28 +23,15 @@ struct Session {
 /// Octets on their way through a session.
 const WINDOW: usize = 1 << 20;
 
-impl Session {
-    fn spawn(connection: ConnectionKey) -> Spawn<Self> {
-        let [inbound, outbound] = ChannelEnd::patterns(&connection);
-        Spawn::new("echo session", Self { connection, end: None, owed: 0 })
-            .subscribe::<Channel>(inbound)
-            .provide::<Channel>(outbound)
-    }
-}
-
-impl Actor for Session {
-    fn started(&mut self, ctx: &mut Context<'_, Self>) {
-        self.end = Some(ChannelEnd::new(self.connection, WINDOW, ctx));
-    }
-}
+impl Actor for Session {}
 
 impl Handler<Channel> for Session {
     fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
-        let Some(end) = &mut self.end else { return };
+        let Self { end, owed } = self;
         match end.hear(message.take().body, ctx) {
             Some(Heard::Data(chunks)) => {
                 for chunk in chunks {
-                    self.owed += chunk.len();
+                    *owed += chunk.len();
                     end.write(chunk, ctx);
                 }
             }
@@ -52,8 +40,8 @@ impl Handler<Channel> for Session {
             Some(Heard::Room(_)) | None => {}
         }
         // Granted again only when it is on its way back: what a peer does not read waits at the peer.
-        let sent = self.owed - end.queued();
-        self.owed -= sent;
+        let sent = *owed - end.queued();
+        *owed -= sent;
         end.consumed(sent, ctx);
     }
 }

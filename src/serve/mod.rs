@@ -2,7 +2,7 @@
 //!
 //! | module | who serves |
 //! |---|---|
-//! | [`echo`], [`chargen`], [`chat`] | an actor on the bus per connection, behind a [`door`] |
+//! | [`echo`], [`chargen`], [`chat`] | an actor on the bus per connection, under [`netmart::actors::serve`] |
 //! | [`udp_echo`] | one actor on the bus |
 //! | [`discard`], [`http`] | a task per connection, on streams as tokio has them, kept by [`tasks`] |
 //!
@@ -11,7 +11,6 @@
 pub(crate) mod chargen;
 pub(crate) mod chat;
 pub(crate) mod discard;
-mod door;
 pub(crate) mod echo;
 pub(crate) mod herald;
 pub(crate) mod http;

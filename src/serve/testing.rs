@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use netmart::Config;
 use netmart::actors::address::{Direction, HandleId, Listener, Local, RemoteAddress};
-use netmart::actors::end::{ChannelEnd, Heard};
+use netmart::actors::end::{ChannelEnd, Heard, session};
 use netmart::actors::message::{
     Channel, ChannelPattern, Connected, ConnectionKey, ConnectionPattern,
 };
@@ -83,14 +83,12 @@ impl Bench {
         let remote: SocketAddr = ([10, 0, 0, 1], port).into();
         let local = Local::Handle(HandleId(number as u64));
         let connection = ConnectionKey { local, remote: RemoteAddress::from(remote) };
-        let [inbound, outbound] = ChannelEnd::patterns(&connection);
-        let client = Client { connection, end: None, is_reading, story: Rc::clone(&story) };
-        self.sim[self.clients].spawn(
-            Spawn::new("client", client)
-                .subscribe::<Channel>(inbound)
-                .provide::<Channel>(outbound)
-                .subscribe::<Order>(Number { number }.exactly()),
-        );
+        let client = session("client", connection, WINDOW, |end| Client {
+            end,
+            is_reading,
+            story: Rc::clone(&story),
+        });
+        self.sim[self.clients].spawn(client.subscribe::<Order>(Number { number }.exactly()));
         self.stories.push(story);
         number
     }
@@ -168,23 +166,18 @@ impl Topic for Order {
 }
 
 struct Client {
-    connection: ConnectionKey,
-    end: Option<ChannelEnd>,
+    end: ChannelEnd,
     is_reading: bool,
     story: Rc<RefCell<Story>>,
 }
 
 const WINDOW: usize = 65_536;
 
-impl Actor for Client {
-    fn started(&mut self, ctx: &mut Context<'_, Self>) {
-        self.end = Some(ChannelEnd::new(self.connection, WINDOW, ctx));
-    }
-}
+impl Actor for Client {}
 
 impl Handler<Channel> for Client {
     fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
-        let end = self.end.as_mut().expect("made at the start");
+        let end = &mut self.end;
         let mut story = self.story.borrow_mut();
         match end.hear(message.take().body, ctx) {
             Some(Heard::Data(chunks)) => {
@@ -205,7 +198,7 @@ impl Handler<Channel> for Client {
 
 impl Handler<Order> for Client {
     fn handle(&mut self, order: Delivery<'_, Order>, ctx: &mut Context<'_, Self>) {
-        let end = self.end.as_mut().expect("made at the start");
+        let end = &mut self.end;
         match order.take().act {
             Act::Send(octets) => end.write(octets, ctx),
             Act::Finish => end.finish(ctx),

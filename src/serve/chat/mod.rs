@@ -10,15 +10,15 @@ use std::fmt::{self, Write};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use netmart::actors::address::RemoteAddress;
+use netmart::actors::address::{Listener, RemoteAddress};
+use netmart::actors::serve::serve;
 use netmart::bus::{Actor, Spawn, Topic, key};
 
 use self::session::Session;
-use super::door::Door;
 
 /// Declares a chat on `port`.
 pub(crate) fn service(port: u16) -> Spawn<impl Actor> {
-    Door::spawn("chat", port, move |connection| Session::spawn(Room { port }, connection))
+    serve("chat", Listener::on(port), move |connection| Session::spawn(Room { port }, connection))
 }
 
 key! {

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use netmart::actors::end::{ChannelEnd, Heard};
+use netmart::actors::address::RemoteAddress;
+use netmart::actors::end::{ChannelEnd, Heard, session};
 use netmart::actors::message::{Channel, Chunks, ConnectionKey, Setting};
 use netmart::bus::{Actor, Change, Context, Delivery, EventId, Handle, Handler, Spawn, Watcher};
 use netmart::proto::tcp::KeepAlive;
@@ -15,8 +16,7 @@ use super::{Claimed, Present, Room, Says, Seat, SeatPattern};
 /// A connection to the chat, from the question for a name to the farewell.
 pub(super) struct Session {
     room: Room,
-    connection: ConnectionKey,
-    end: Option<ChannelEnd>,
+    end: ChannelEnd,
     lines: Lines,
     /// Lines that wait until the name is settled; no more than the window lets in.
     waiting: VecDeque<Line>,
@@ -74,26 +74,21 @@ const KEEP_ALIVE: KeepAlive = KeepAlive {
 
 impl Session {
     pub(super) fn spawn(room: Room, connection: ConnectionKey) -> Spawn<Self> {
-        let [inbound, outbound] = ChannelEnd::patterns(&connection);
-        let session = Self {
+        session("chat session", connection, WINDOW, |end| Self {
             room,
-            connection,
-            end: None,
+            end,
             lines: Lines::default(),
             waiting: VecDeque::new(),
             phase: Phase::Nameless,
             omitted: 0,
             has_ended: false,
-        };
-        Spawn::new("chat session", session)
-            .subscribe::<Channel>(inbound)
-            .provide::<Channel>(outbound)
+        })
     }
 
     /// Shows `line`, unless too much waits to be read already.
     fn show(&mut self, line: impl Into<Bytes>, ctx: &mut Context<'_, Self>) {
-        let Some(end) = &mut self.end else { return };
         let line = line.into();
+        let end = &mut self.end;
         if end.queued() + line.len() > OUTBOX {
             self.omitted += 1;
             return;
@@ -107,9 +102,7 @@ impl Session {
 
     /// Octets of the peer's stream have been dealt with.
     fn repay(&mut self, cost: usize, ctx: &mut Context<'_, Self>) {
-        if let Some(end) = &mut self.end {
-            end.consumed(cost, ctx);
-        }
+        self.end.consumed(cost, ctx);
     }
 
     fn receive(&mut self, chunks: Chunks, ctx: &mut Context<'_, Self>) {
@@ -186,6 +179,11 @@ impl Session {
         Seat { room: self.room, name: Rc::clone(name) }
     }
 
+    /// Nobody else in the room has this address.
+    fn me(&self) -> RemoteAddress {
+        self.end.connection().remote
+    }
+
     fn reject(&mut self, ctx: &mut Context<'_, Self>) {
         self.phase = Phase::Nameless;
         self.show("That name is taken. What is your name?\n", ctx);
@@ -207,25 +205,20 @@ impl Session {
     fn leave(&mut self, ctx: &mut Context<'_, Self>) {
         self.phase = Phase::Leaving;
         self.waiting.clear();
-        if let Some(end) = &mut self.end {
-            end.finish(ctx);
-        }
+        self.end.finish(ctx);
     }
 }
 
 impl Actor for Session {
     fn started(&mut self, ctx: &mut Context<'_, Self>) {
-        let mut end = ChannelEnd::new(self.connection, WINDOW, ctx);
-        end.set(Setting::KeepAlive(Some(KEEP_ALIVE)), ctx);
-        self.end = Some(end);
+        self.end.set(Setting::KeepAlive(Some(KEEP_ALIVE)), ctx);
         self.show("What is your name?\n", ctx);
     }
 }
 
 impl Handler<Channel> for Session {
     fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
-        let Some(end) = &mut self.end else { return };
-        match end.hear(message.take().body, ctx) {
+        match self.end.hear(message.take().body, ctx) {
             Some(Heard::Data(chunks)) => self.receive(chunks, ctx),
             Some(Heard::End) => {
                 self.waiting.extend(self.lines.rest());
@@ -243,13 +236,13 @@ impl Watcher<Claimed> for Session {
     fn changed(&mut self, change: Change<Claimed>, ctx: &mut Context<'_, Self>) {
         match (std::mem::replace(&mut self.phase, Phase::Nameless), change) {
             (Phase::Asking { name, _watch }, Change::Snapshot(claims)) if claims.is_empty() => {
-                let by = self.connection.remote;
+                let by = self.me();
                 let claim = ctx.assert(Claimed { seat: self.seat(&name), by });
                 self.phase = Phase::Claiming { name, _watch, claim };
             }
             (Phase::Asking { .. }, Change::Snapshot(_)) => self.reject(ctx),
             (Phase::Claiming { name, claim, .. }, Change::Appeared(first)) => {
-                match first.by == self.connection.remote {
+                match first.by == self.me() {
                     true => self.enter(name, claim, ctx),
                     false => self.reject(ctx),
                 }
