@@ -28,7 +28,7 @@ use sha2::{Digest, Sha256};
 
 use super::quantity;
 use client::{Progress, download};
-use report::{Millis, Report, bits};
+use report::{Span, Report, bits};
 use scenes::Scenes;
 use server::{Served, web_server};
 
@@ -136,7 +136,7 @@ impl Demo {
         out.flush()?;
         let virtual_time = Duration::from_micros(stage.sim.now().as_micros());
         let times = virtual_time.as_secs_f64() / took.as_secs_f64().max(1e-6);
-        eprintln!("\nreal time {} for {}: {times:.1} times as fast", Millis(took), Millis(virtual_time));
+        eprintln!("\nreal time {} for {}: {times:.1} times as fast", Span(took), Span(virtual_time));
         Ok(())
     }
 
@@ -145,7 +145,7 @@ impl Demo {
             "Downloading {} octets at {}, {} each way, {}% of the packets lost, seed {}.",
             self.size,
             bits(self.rate),
-            Millis(self.delay),
+            Span(self.delay),
             (self.loss * 1e6).round() / 1e4,
             self.seed,
         )
@@ -212,7 +212,7 @@ impl Demo {
             if received != last.0 {
                 last = (received, now);
             } else if now > last.1 + PATIENCE {
-                bail!("nothing has arrived for {} of virtual time", Millis(PATIENCE));
+                bail!("nothing has arrived for {} of virtual time", Span(PATIENCE));
             }
             if self.real_time {
                 let ahead = Duration::from_micros(now.as_micros()).saturating_sub(began.elapsed());

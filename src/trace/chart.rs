@@ -5,6 +5,8 @@
 //! the one before.
 
 mod draw;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -191,12 +193,10 @@ impl Chart {
         self.row_of.insert((Arc::clone(&event.place), event.id), row);
     }
 
-    /// An actor's line begins in the row that led to its birth.
+    /// An actor's line begins in the row that led to its birth, at the end of an arrow from whoever
+    /// received the message that led to it: that is who spawned.
     fn add_birth(&mut self, event: &Event) {
         let cause = self.row_of(event, event.cause);
-        if let Some(row) = cause {
-            self.note(event, row);
-        }
         if let Some(column) = self.column(&event.place, &event.actor) {
             let row = cause.unwrap_or(self.rows.len());
             let life = &mut self.lives[column];
@@ -204,6 +204,17 @@ impl Chart {
                 life.born = Some(row);
             }
             (life.seen, life.ended) = (true, None);
+            let spawner = cause.and_then(|row| match self.rows[row].hops.last()?.to[..] {
+                [only] => Some(only),
+                _ => None,
+            });
+            if let Some(spawner) = spawner {
+                let hop = Hop { from: Some(spawner), to: vec![column], line: Line::Bus };
+                return self.extend_or_begin(event, hop);
+            }
+        }
+        if let Some(row) = cause {
+            self.note(event, row);
         }
     }
 
@@ -226,7 +237,12 @@ impl Chart {
     }
 
     fn add_hop(&mut self, event: &Event) {
-        let Some(hop) = self.hop(event) else { return };
+        if let Some(hop) = self.hop(event) {
+            self.extend_or_begin(event, hop);
+        }
+    }
+
+    fn extend_or_begin(&mut self, event: &Event, hop: Hop) {
         let row = match self.continued(event, &hop) {
             Some(row) => {
                 self.rows[row].hops.push(hop);
@@ -283,10 +299,12 @@ impl Chart {
     }
 }
 
-/// How much an event says about the row it is in: segments, then messages, then facts.
+/// How much an event says about the row it is in: segments, then births, then other messages, then
+/// facts.
 fn rank(event: &Event) -> u8 {
     match (event.topic.as_deref(), event.kind) {
-        (Some("segments-in" | "segments-out"), _) => 3,
+        (Some("segments-in" | "segments-out"), _) => 4,
+        (_, Kind::Spawn) => 3,
         (_, Kind::Send) => 2,
         _ => 1,
     }

@@ -28,7 +28,7 @@ impl fmt::Display for Report {
         let goodput = u128::from(*size) * 8_000_000 / u128::from(micros);
         let time = Duration::from_micros(self.time.as_micros());
         let goodput = bits(u64::try_from(goodput).unwrap_or(u64::MAX));
-        line(f, "virtual time", format_args!("{}, goodput {goodput}", Millis(time)))?;
+        line(f, "virtual time", format_args!("{}, goodput {goodput}", Span(time)))?;
         let [there, back] = &self.wire;
         line(f, "packets", format_args!("client to server {}", Traffic(there)))?;
         line(f, "", format_args!("server to client {}", Traffic(back)))?;
@@ -49,25 +49,24 @@ fn side(f: &mut fmt::Formatter<'_>, who: &str, info: &Info) -> fmt::Result {
     let counters = &info.counters;
     let resent = counters.resent;
     line(f, who, format_args!("{} segments out, {} in", counters.segments_out, counters.segments_in))?;
-    line(
-        f,
-        "",
-        format_args!(
-            "sent again: {} by fast retransmit, {} by time-out, {} in the handshake, {} as probes",
-            resent.fast, resent.timeout, resent.handshake, resent.probe,
-        ),
-    )?;
-    line(
-        f,
-        "",
-        format_args!(
-            "out of order: {} segments in; known already: {}",
-            counters.out_of_order, counters.duplicates
-        ),
-    )?;
+    let causes = [
+        (resent.handshake, "in the handshake"),
+        (resent.fast, "by fast retransmit"),
+        (resent.timeout, "by time-out"),
+        (resent.probe, "as window probes"),
+    ];
+    let again: Vec<String> = causes
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, cause)| format!("{count} {cause}"))
+        .collect();
+    let again = if again.is_empty() { "none".to_owned() } else { again.join(", ") };
+    line(f, "", format_args!("sent again: {again}"))?;
+    let (ahead, known) = (counters.out_of_order, counters.duplicates);
+    line(f, "", format_args!("received: {ahead} beyond a hole, {known} with nothing new"))?;
     if let Some(srtt) = info.srtt {
-        let least = Millis(info.min_rtt.unwrap_or(srtt));
-        let (srtt, rto) = (Millis(srtt), Millis(info.rto));
+        let least = Span(info.min_rtt.unwrap_or(srtt));
+        let (srtt, rto) = (Span(srtt), Span(info.rto));
         line(f, "", format_args!("round trip: smoothed {srtt}, least {least}, time-out {rto}"))?;
     }
     let threshold = match info.ssthresh {
@@ -106,16 +105,17 @@ pub(super) fn bits(rate: u64) -> String {
     format!("{} {name}", number.strip_suffix(".0").unwrap_or(&number))
 }
 
-/// A duration in milliseconds, as far as they have decimals.
-pub(super) struct Millis(pub(super) Duration);
+/// A duration in seconds or milliseconds, with as many decimals as anybody wants to read.
+pub(super) struct Span(pub(super) Duration);
 
-impl fmt::Display for Millis {
+impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0.as_secs_f64() * 1e3;
-        match self.0.subsec_micros() % 1_000 {
-            0 => write!(f, "{millis:.0} ms"),
-            _ => write!(f, "{millis:.1} ms"),
-        }
+        let (number, unit) = match self.0.as_secs() {
+            0 => (format!("{:.1}", self.0.as_secs_f64() * 1e3), "ms"),
+            _ => (format!("{:.2}", self.0.as_secs_f64()), "s"),
+        };
+        let short = number.trim_end_matches('0').trim_end_matches('.');
+        write!(f, "{short} {unit}")
     }
 }
 

@@ -51,15 +51,17 @@ impl Layout {
             if index == 0 || columns[index - 1].place != column.place {
                 let alike = columns[index..].iter().take_while(|other| other.place == column.place);
                 let last = index + alike.count() - 1;
-                let (from, to) = (self.at[index], self.at[last]);
-                places.line(from, to, '─');
-                places.centre((from + to) / 2, &format!(" {} ", column.place));
+                let middle = (self.at[index] + self.at[last]) / 2;
+                let name = format!(" {} ", column.place);
+                let half = (self.at[last] - middle).max(name.chars().count() / 2 + 1);
+                places.line(middle.saturating_sub(half), middle + half, '─');
+                places.centre(middle, &name);
             }
         }
         writeln!(f, "{places}")?;
         let too_long = columns.iter().any(|column| column.title.chars().count() >= self.lane);
         for line in 0..=usize::from(too_long) {
-            let mut titles = Canvas::new(self.lanes);
+            let mut titles = Canvas::new(self.lanes.max(self.width));
             if line == usize::from(too_long) {
                 titles.put(TIME - 4, "ms");
             }
@@ -143,7 +145,7 @@ impl Canvas {
     }
 
     fn centre(&mut self, at: usize, text: &str) {
-        self.put((at).saturating_sub(text.chars().count() / 2), text);
+        self.put(at.saturating_sub(text.chars().count() / 2), text);
     }
 
     fn line(&mut self, from: usize, to: usize, c: char) {
@@ -179,6 +181,7 @@ fn label(event: &Event) -> String {
     match (topic, event.kind) {
         ("segments-in" | "segments-out", _) => segments_label(&event.summary),
         ("channel", _) => event.summary.clone(),
+        (_, Kind::Spawn) => format!("spawns {}", event.actor.name),
         (_, Kind::Gone) => format!("no longer {topic}"),
         (_, _) if event.summary.is_empty() => topic.to_owned(),
         _ => format!("{topic}: {}", event.summary),
@@ -201,24 +204,24 @@ fn flag_names(letters: &str) -> String {
     names.collect::<Vec<_>>().join(" ")
 }
 
-/// Flags and length of each segment, without its numbers.
+/// Flags and length of the segment that says most, without its numbers.
 fn segments_label(summary: &str) -> String {
-    let short = |segment: &str| {
-        let mut words = segment.split(' ');
-        let flags = words.next().map(flag_names).unwrap_or_default();
-        let range = words.next().unwrap_or("");
-        let length = range.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
-        let length = length.filter(|length| *length != "0");
-        let again = if segment.contains(" again: ") { ", again" } else { "" };
-        match length {
-            Some(length) => format!("{flags} {length} octets{again}"),
-            None => format!("{flags}{again}"),
-        }
+    let flags = |segment: &str| segment.split(' ').next().unwrap_or("").to_owned();
+    let segments: Vec<&str> = summary.split("; ").collect();
+    let is_telling = |segment: &&&str| flags(segment).contains(['S', 'F', 'R']);
+    let Some(segment) = segments.iter().find(is_telling).or(segments.first()) else {
+        return String::new();
     };
-    let mut segments = summary.split("; ");
-    let first = segments.next().map(short).unwrap_or_default();
-    match segments.count() {
-        0 => first,
-        more => format!("{first} and {more} more"),
+    let length = segment.split_once('(').and_then(|(_, rest)| Some(rest.split_once(')')?.0));
+    let mut label = flag_names(&flags(segment));
+    if let Some(length) = length.filter(|length| *length != "0") {
+        label += &format!(" {length} octets");
+    }
+    if segment.contains(" again: ") {
+        label += ", again";
+    }
+    match segments.len() - 1 {
+        0 => label,
+        more => format!("{label}, and {more} more"),
     }
 }
