@@ -131,6 +131,7 @@ key! {
 
 impl ConnectionKey {
     /// The connection to `remote` that its user calls `handle`: interest in it makes the dialer dial.
+    /// Handles above 2^32 are those of sockets and claims, which get theirs from the stack.
     pub fn outbound(handle: u64, remote: impl Into<RemoteAddress>) -> Self {
         Self { local: Local::Handle(HandleId(handle)), remote: remote.into() }
     }

@@ -21,7 +21,9 @@ use netmart_actors::message::{
 };
 use netmart_bus::{Actor, Context, Delivery, Handler, Spawn, Timer, TimerToken};
 use netmart_proto::netem::Impaired;
-use netmart_proto::wire::tcp::{Flags, PortedSegment, Segment, SeqNumber, emit, parse};
+use netmart_proto::wire::tcp::{
+    Flags, Options, PortedSegment, Segment, SeqNumber, Timestamps, emit, parse,
+};
 use netmart_proto::wire::{ChecksumMode, IpHeader, Packet, Protocol, parse_ip};
 
 fn moment(cable: &mut Cable) {
@@ -188,6 +190,58 @@ fn lineage_16_options_are_written_aligned_and_counted() {
         assert!(options.timestamps.is_some());
         assert_eq!(20 + 4 * usize::from(*offset), *len, "the offset counts what is there");
     }
+}
+
+#[test]
+fn lineage_17_what_a_peer_offers_is_used() {
+    let mut cable = Cable::new();
+    cable.server.dataspace.spawn(EchoServer::on(7));
+    moment(&mut cable);
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let seen_by_cable = Rc::clone(&seen);
+    cable.touch = Box::new(move |_, packet| {
+        seen_by_cable.borrow_mut().push(segment_of(&packet));
+        None
+    });
+    let say = |cable: &mut Cable, segment| {
+        cable.server.deliver(vec![forged(CLIENT, 1_000, 7, segment)], cable.now);
+        moment(cable);
+    };
+    let options = Options {
+        mss: Some(600),
+        window_scale: Some(2),
+        sack_permitted: true,
+        timestamps: Some(Timestamps { value: 77, echo: 0 }),
+        ..Options::default()
+    };
+    let syn = Segment { flags: Flags::SYN, window: 500, options, ..Segment::default() };
+    say(&mut cable, syn);
+    let iss = seen.borrow()[0].seq;
+    let timestamps = seen.borrow()[0].options.timestamps.expect("they were offered");
+    assert_eq!(timestamps.echo, 77);
+
+    let options = Options {
+        timestamps: Some(Timestamps { value: 78, echo: timestamps.value }),
+        ..Options::default()
+    };
+    // A window of 500 octets, were it not scaled to 2,000.
+    let data = Segment {
+        seq: SeqNumber(1),
+        ack: SeqNumber(iss.0.wrapping_add(1)),
+        flags: Flags::ACK,
+        window: 500,
+        options,
+        payload: pattern(5_000),
+        ..Segment::default()
+    };
+    say(&mut cable, data);
+    let seen = seen.borrow();
+    let echoed: Vec<_> = seen.iter().filter(|segment| !segment.payload.is_empty()).collect();
+    // The timestamps take 12 octets of each segment.
+    assert!(echoed[..3].iter().all(|segment| segment.payload.len() == 588));
+    assert!(echoed.iter().all(|segment| segment.options.timestamps.unwrap().echo == 78));
+    let furthest = echoed.iter().map(|segment| segment.sequence_end().distance_from(iss)).max();
+    assert_eq!(furthest, Some(1 + 3 * 588), "the whole segments that the scaled window lets pass");
 }
 
 #[test]

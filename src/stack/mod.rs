@@ -71,10 +71,14 @@ struct Shared {
 #[derive(Default)]
 pub(crate) struct Names(AtomicU64);
 
+/// Lower names are left to applications that dial on the bus: see
+/// [`ConnectionKey::outbound`](netmart_actors::message::ConnectionKey::outbound).
+const FIRST_NAME: u64 = (1 << 32) + 1;
+
 impl Names {
-    /// A fresh one; never 0.
+    /// A fresh one.
     pub(crate) fn fresh(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed) + 1
+        FIRST_NAME + self.0.fetch_add(1, Ordering::Relaxed)
     }
 }
 
