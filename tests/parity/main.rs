@@ -317,3 +317,40 @@ both! {
         }
     }
 }
+
+/// The compiler checks these: what holds of tokio's types holds of ours.
+#[test]
+fn the_types_can_be_sent_shared_and_moved_like_tokios() {
+    fn everywhere<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
+    everywhere::<tokio::net::TcpStream>();
+    everywhere::<netmart::net::TcpStream>();
+    everywhere::<tokio::net::TcpListener>();
+    everywhere::<netmart::net::TcpListener>();
+    everywhere::<tokio::net::UdpSocket>();
+    everywhere::<netmart::net::UdpSocket>();
+    everywhere::<tokio::net::tcp::OwnedReadHalf>();
+    everywhere::<netmart::net::OwnedReadHalf>();
+    everywhere::<tokio::net::tcp::OwnedWriteHalf>();
+    everywhere::<netmart::net::OwnedWriteHalf>();
+    everywhere::<netmart::stack::Stack>();
+
+    fn sendable<T: Send>(_future: T) {}
+    async fn futures(stack: netmart::stack::Stack) -> std::io::Result<()> {
+        let listener = netmart::net::TcpListener::bind(&stack, "127.0.0.1:0").await?;
+        let mut stream = netmart::net::TcpStream::connect(&stack, listener.local_addr()?).await?;
+        let (_accepted, _peer) = listener.accept().await?;
+        stream.ready(tokio::io::Interest::READABLE | tokio::io::Interest::WRITABLE).await?;
+        let (mut read, _write) = stream.split();
+        read.peek(&mut [0; 1]).await?;
+        let socket = netmart::net::UdpSocket::bind(&stack, "127.0.0.1:0").await?;
+        socket.connect(socket.local_addr()?).await?;
+        socket.send(b"x").await?;
+        socket.recv(&mut [0; 1]).await?;
+        stack.shutdown().await;
+        Ok(())
+    }
+    sendable(async {
+        let stack = netmart::stack::Stack::builder().start_on_own_thread().unwrap();
+        futures(stack).await
+    });
+}
