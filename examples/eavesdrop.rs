@@ -1,7 +1,8 @@
 //! Looking on: an actor that hears somebody else's connection, and the segments it is made of.
 //!
 //! To `observe` is to get messages without taking part: it is no interest, so no listener is made for the
-//! observer, no connection is kept open by it, and it has nothing to grant. Neither side notices.
+//! observer, no connection is kept open by it, and it has nothing to grant. Neither side notices. Only the
+//! SYN is missing from what it hears: that comes with the state vector, as part of its spawn.
 //!
 //! Run with: `cargo run --example eavesdrop`
 

@@ -1,5 +1,11 @@
 //! netmart: an actor-native network stack.
 //!
+//! An application reaches a stack by one of three faces, all users of the same channels: as an actor on
+//! its bus ([`actors::end`], [`actors::serve`]), as an actix actor that holds a [`claim`], or by the
+//! sockets of [`net`]. The stack runs on a thread ([`stack`]) or in virtual time ([`sim`]), the same
+//! code in both. The README has a first program, `examples/` the next ones, `docs/ARCHITECTURE.md` the
+//! whole.
+//!
 //! | module | its subject |
 //! |---|---|
 //! | [`stack`] | stacks that run on an actix arbiter |
