@@ -39,10 +39,10 @@ struct Guest {
     typed: BytesMut,
 }
 
-/// A line may not be longer than this.
+/// Who types so many octets without ending the line is shown out.
 const LONGEST: usize = 1024;
 
-/// A guest who leaves so many octets unread is shown out.
+/// And who leaves so many unread.
 const MOST_UNREAD: usize = 64 * 1024;
 
 fn guest(number: u64, connection: ConnectionKey) -> Spawn<Guest> {

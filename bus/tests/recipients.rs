@@ -8,8 +8,11 @@ use std::rc::Rc;
 use common::{Act, Log, Probe, SpotPattern, at, idle, lit, say, space, tell};
 use netmart_bus::{ActorId, Dataspace, Detail, Kind, Record, Recorder, Role};
 
+/// What happened, to which topic, and who got it.
+type Told = (Kind, Option<&'static str>, Vec<u64>);
+
 #[derive(Clone, Default)]
-struct Recipients(Rc<RefCell<Vec<(Kind, Option<&'static str>, Vec<u64>)>>>);
+struct Recipients(Rc<RefCell<Vec<Told>>>);
 
 impl Recorder for Recipients {
     fn record(&mut self, record: &Record, detail: &dyn Detail) {
