@@ -1,9 +1,9 @@
 //! What cannot be done is said in one line.
 
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-use crate::harness::{KERNEL_V4, Namespace, can_test, run, succeed};
+use crate::harness::{KERNEL_V4, Namespace, Service, can_test, run, succeed};
 
 fn netmart(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netmart"));
@@ -106,7 +106,7 @@ fn a_server_that_is_not_there_or_has_no_such_file() {
     assert!(said.contains("refused"), "{said}");
     let mut server = space.command("python3");
     server.args(["-u", "-m", "http.server", "--bind", "0.0.0.0", "8000", "--directory"]);
-    let mut server = crate::harness::Service::start(server.arg(space.files.path()));
+    let mut server = Service::start(server.arg(space.files.path()).stderr(Stdio::null()));
     server.wait_for(|line| line.starts_with("Serving"));
     let said = get(&format!("http://{KERNEL_V4}:8000/none"));
     assert!(said.contains("404"), "{said}");

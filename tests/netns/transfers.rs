@@ -83,7 +83,7 @@ fn netmart_gets_from_a_server_of_the_kernel() {
         std::fs::create_dir(space.file("folder")).expect("created");
         let mut server = space.command("python3");
         server.args(["-u", "-m", "http.server", "--bind", "::", "8000", "--directory"]);
-        let mut server = Service::start(server.arg(space.files.path()));
+        let mut server = Service::start(server.arg(space.files.path()).stderr(Stdio::null()));
         server.wait_for(|line| line.starts_with("Serving"));
 
         let get = |url: &str, file: &str| {
