@@ -62,7 +62,7 @@ impl Listing {
     fn write(&self, page: &mut String, title: &str) -> fmt::Result {
         let title = Escaped(title);
         write!(page, "{HEAD}<title>{title}</title>\n<h1>{title}</h1>\n<table>\n")?;
-        if title.0.trim_matches('/') != "" {
+        if !title.0.trim_matches('/').is_empty() {
             page.push_str("<tr><td><a href=\"../\">../</a><td>\n");
         }
         for Entry { name, kind } in &self.entries {
