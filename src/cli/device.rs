@@ -6,9 +6,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use ipnet::IpNet;
+use netmart::actors::message::LinkId;
+use netmart::bus::Dataspace;
 use netmart::link::tun::TunConfig;
 use netmart::stack::{Capture, Link, Stack};
 use netmart::trace::LiveTrace;
+use tokio::sync::oneshot;
+
+use crate::serve::sentinel::Sentinel;
 
 /// What `up` and `get` have in common.
 #[derive(Args, Debug)]
@@ -112,6 +117,17 @@ impl Device {
 }
 
 impl Running {
+    /// Waits until the device is gone, taken away by somebody else, or the stack is.
+    pub(super) async fn lost(&self) {
+        let (gone, is_gone) = oneshot::channel();
+        // The only device has the number 1.
+        let watch = |dataspace: &mut Dataspace| dataspace.spawn(Sentinel::spawn(LinkId(1), gone));
+        if self.stack.with(watch).await.is_ok() {
+            // An error means that the sentinel has ended with its stack.
+            let _ = is_gone.await;
+        }
+    }
+
     /// Shuts the stack down and completes what is written about it; tells of each file.
     pub(super) async fn finish(self) -> Result<Vec<String>> {
         self.stack.shutdown().await;

@@ -120,8 +120,10 @@ impl Up {
         let begun = async {
             self.services.begin(&running.stack, sites, &tasks).await?;
             announce(&about, &running, &self.services);
-            signals.next().await;
-            Ok(())
+            tokio::select! {
+                () = signals.next() => Ok(()),
+                () = running.lost() => bail!("the device is gone"),
+            }
         };
         let ended: Result<()> = begun.await;
         say("stopping");

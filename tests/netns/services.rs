@@ -166,6 +166,17 @@ fn at_the_end_connections_end_in_order() {
 }
 
 #[test]
+fn without_its_device_it_ends() {
+    if !can_test("without_its_device_it_ends", &[]) {
+        return;
+    }
+    let space = Namespace::new();
+    let mut up = space.up(&["--echo", "7"]);
+    succeed(space.command("ip").args(["link", "del", "nm0"]));
+    assert_eq!(up.end(), Some(1), "it says {:#?}", up.said);
+}
+
+#[test]
 fn what_happened_can_be_read_later() {
     if !can_test("what_happened_can_be_read_later", &[]) {
         return;

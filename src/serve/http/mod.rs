@@ -43,7 +43,7 @@ pub(crate) enum Access {
     Writable,
 }
 
-/// How long a client may take for the head of a request, and a connection lie idle.
+/// How long a client may take for the head of a request, or leave us waiting for more of its body.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Site {

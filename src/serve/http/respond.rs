@@ -13,13 +13,15 @@ use hyper::header::{
     IF_MODIFIED_SINCE, IF_RANGE, LAST_MODIFIED, LOCATION, RANGE, SERVER, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
+use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
 use super::files::{Content, Facts, Found, Placed};
 use super::path::Target;
 use super::range::{self, Wanted};
-use super::{Access, Site};
+use super::{Access, PATIENCE, Site};
 
 pub(super) type Reply = Response<BoxBody<Bytes, io::Error>>;
 
@@ -30,7 +32,7 @@ impl Site {
     /// Answers `request`; every failure is an answer, too.
     pub(super) async fn respond<B>(&self, request: Request<B>) -> Reply
     where
-        B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
+        B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
     {
         let answer = match *request.method() {
             Method::GET | Method::HEAD => self.get(&request).await,
@@ -57,8 +59,9 @@ impl Site {
 
     async fn put<B>(&self, request: Request<B>) -> io::Result<Reply>
     where
-        B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
+        B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
     {
+        use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
         // RFC 9110 section 14.5: to store a part as the whole would be wrong.
         if request.headers().contains_key(CONTENT_RANGE) {
             return Ok(plain(StatusCode::BAD_REQUEST));
@@ -68,34 +71,14 @@ impl Site {
         };
         let mut upload = match self.tree.upload(target).await {
             // The place for it is missing, or taken by a directory.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound
-                        | io::ErrorKind::IsADirectory
-                        | io::ErrorKind::NotADirectory
-                ) =>
-            {
+            Err(error) if matches!(error.kind(), NotFound | IsADirectory | NotADirectory) => {
                 return Ok(plain(StatusCode::CONFLICT));
             }
             begun => begun?,
         };
-        let mut body = request.into_body();
-        while let Some(frame) = body.frame().await {
-            match frame {
-                Ok(frame) => {
-                    if let Ok(octets) = frame.into_data() {
-                        upload.file().write_all(&octets).await?;
-                    }
-                }
-                // The client went away or wrote nonsense: most likely nobody reads this.
-                Err(error) => {
-                    tracing::debug!(%error, "upload broken off");
-                    return Ok(plain(StatusCode::BAD_REQUEST));
-                }
-            }
+        if let Err(status) = store(request.into_body(), upload.file()).await? {
+            return Ok(plain(status));
         }
-        upload.file().flush().await?;
         Ok(match upload.place().await? {
             Placed::Created => plain(StatusCode::CREATED),
             Placed::Replaced => reply(StatusCode::NO_CONTENT, Bytes::new()),
@@ -111,6 +94,33 @@ impl Site {
         set(&mut reply, ALLOW, HeaderValue::from_static(allowed));
         reply
     }
+}
+
+/// Writes all of `body` to `file`; or tells the status that says why it did not come.
+async fn store<B>(mut body: B, file: &mut File) -> io::Result<Result<(), StatusCode>>
+where
+    B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
+{
+    loop {
+        let Ok(frame) = timeout(PATIENCE, body.frame()).await else {
+            return Ok(Err(StatusCode::REQUEST_TIMEOUT));
+        };
+        match frame.transpose() {
+            Ok(None) => break,
+            Ok(Some(frame)) => {
+                if let Ok(octets) = frame.into_data() {
+                    file.write_all(&octets).await?;
+                }
+            }
+            // The client went away or wrote nonsense: most likely nobody reads this.
+            Err(error) => {
+                tracing::debug!(%error, "upload broken off");
+                return Ok(Err(StatusCode::BAD_REQUEST));
+            }
+        }
+    }
+    file.flush().await?;
+    Ok(Ok(()))
 }
 
 /// The file, the part of it that is wanted, or that the client has it already.
@@ -163,7 +173,7 @@ async fn piece(status: StatusCode, content: Content, range: Range<u64>) -> io::R
             let octets = octets.slice(range.start as usize..range.end as usize);
             return Ok(reply(status, octets));
         }
-        Content::Open(file) => tokio::fs::File::from_std(file),
+        Content::Open(file) => File::from_std(file),
     };
     if range.start > 0 {
         file.seek(io::SeekFrom::Start(range.start)).await?;
