@@ -70,7 +70,9 @@ fn the_demo_tells_its_figures_and_draws_both_scenes() {
 #[test]
 fn sizes_of_nothing_and_links_without_delay_are_no_special_cases() {
     assert!(succeeds(&["demo", "--size", "0"]).contains("0 octets"));
-    assert!(succeeds(&["demo", "--size", "100k", "--delay", "0ms", "--loss", "0%"]).contains("as sent"));
+    assert!(
+        succeeds(&["demo", "--size", "100k", "--delay", "0ms", "--loss", "0%"]).contains("as sent")
+    );
 }
 
 #[test]
@@ -138,8 +140,9 @@ fn show_selects_and_limits() {
 #[test]
 fn the_causes_of_a_segment_lead_back_to_what_came_in() {
     let (_folder, file) = recorded();
-    let show = |more: &[&str]| succeeds(&[&["trace", "show", &file, "--place", "server"], more].concat());
-    let answer = show(&["--topic", "segments-out", "--limit", "1"]);
+    let show =
+        |more: &[&str]| succeeds(&[&["trace", "show", &file, "--place", "server"], more].concat());
+    let answer = show(&["--topic", "segments-out", "--kind", "send", "--limit", "1"]);
     let id = answer.split_whitespace().nth(2).expect("an event has a number");
     let chain = show(&["--causes", id]);
     let topics = ["inject      arrival", "packets-in", "datagrams-in", "spawn", "segments-out"];

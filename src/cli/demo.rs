@@ -8,13 +8,13 @@ mod server;
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use netmart::Config;
 use netmart::actors::address::Listener;
 use netmart::actors::message::ConnectionKey;
@@ -28,7 +28,7 @@ use sha2::{Digest, Sha256};
 
 use super::quantity;
 use client::{Progress, download};
-use report::{Span, Report, bits};
+use report::{Report, Span, bits};
 use scenes::Scenes;
 use server::{Served, web_server};
 
@@ -107,36 +107,28 @@ impl Demo {
         let mut out = io::stdout().lock();
         writeln!(out, "{}\n", self.headline())?;
         out.flush()?;
-        let capture = match &self.pcap {
-            Some(path) => Some(Capture::create(path).with_context(|| path.display().to_string())?),
-            None => None,
-        };
-        let trace = match &self.trace {
-            Some(path) => Some(TraceFile::create(path).with_context(|| path.display().to_string())?),
-            None => None,
-        };
+        let create = |path: &PathBuf| Capture::create(path).with_context(|| display(path));
+        let capture = self.pcap.as_ref().map(create).transpose()?;
+        let create = |path: &PathBuf| TraceFile::create(path).with_context(|| display(path));
+        let trace = self.trace.as_ref().map(create).transpose()?;
+
         let mut stage = self.set(capture.as_ref(), trace.as_ref())?;
         let began = Instant::now();
         let played = self.play(&mut stage, began);
         let took = began.elapsed();
-        // A file of a failed download is worth more than none.
+
+        // Files of a failed download are worth more than none.
         if let (Some(trace), Some(path)) = (trace, &self.trace) {
-            trace.finish().with_context(|| path.display().to_string())?;
+            trace.finish().with_context(|| display(path))?;
         }
         if let (Some(capture), Some(path)) = (capture, &self.pcap) {
-            capture.finish().with_context(|| path.display().to_string())?;
+            capture.finish().with_context(|| display(path))?;
         }
         played?;
-        let report = report(&stage, self.size)?;
-        write!(out, "{report}")?;
-        writeln!(out, "\nThe connection begins: every arrow is a message on a bus, or a packet on the wire.\n")?;
-        write!(out, "{}", stage.scenes.handshake())?;
-        writeln!(out, "\nThe connection ends.\n")?;
-        write!(out, "{}", stage.scenes.close())?;
-        out.flush()?;
-        let virtual_time = Duration::from_micros(stage.sim.now().as_micros());
-        let times = virtual_time.as_secs_f64() / took.as_secs_f64().max(1e-6);
-        eprintln!("\nreal time {} for {}: {times:.1} times as fast", Span(took), Span(virtual_time));
+        stage.tell(self.size, &mut out)?;
+        let network = Duration::from_micros(stage.sim.now().as_micros());
+        let times = network.as_secs_f64() / took.as_secs_f64().max(1e-6);
+        eprintln!("\nreal time {} for {}: {times:.1} times as fast", Span(took), Span(network));
         Ok(())
     }
 
@@ -178,7 +170,10 @@ impl Demo {
         let progress = Rc::default();
         sim[server].spawn(web_server(Listener::on(PORT), self.seed, Rc::clone(&served)));
         // The listener is there before the first SYN, even over a wire without delay.
-        ensure!(sim.run_for(Duration::ZERO).is_orderly(), "the server's stack does not come to rest");
+        ensure!(
+            sim.run_for(Duration::ZERO).is_orderly(),
+            "the server's stack does not come to rest"
+        );
         let server_address = SocketAddr::new(Ipv4Addr::new(10, 0, 0, 2).into(), PORT);
         let connection = ConnectionKey::outbound(1, server_address);
         sim[client].spawn(download(connection, self.size, Rc::clone(&progress)));
@@ -187,7 +182,8 @@ impl Demo {
 
     fn wire(&self) -> WireConfig {
         let loss = if self.loss > 0.0 { Loss::Independent(self.loss) } else { Loss::None };
-        let both = netem::Config { rate: Some(self.rate), delay: self.delay, loss, ..Default::default() };
+        let both =
+            netem::Config { rate: Some(self.rate), delay: self.delay, loss, ..Default::default() };
         // A router's buffer: one bandwidth-delay product, but never just a few packets.
         WireConfig::new(both.with_queue_of((self.delay * 2).max(Duration::from_millis(10))))
     }
@@ -219,7 +215,6 @@ impl Demo {
                 std::thread::sleep(ahead);
             }
         }
-        bar.finish_and_clear();
         Ok(())
     }
 }
@@ -228,33 +223,52 @@ impl Stage {
     fn is_failed(&self) -> bool {
         self.progress.borrow().failure.is_some()
     }
+
+    /// The figures and both scenes. Nothing in it depends on anything but the command line.
+    fn tell(&self, size: u64, out: &mut impl Write) -> anyhow::Result<()> {
+        write!(out, "{}", self.report(size)?)?;
+        writeln!(out, "\nThe connection begins. An arrow is a message, a dashed one a packet.\n")?;
+        write!(out, "{}", self.scenes.handshake())?;
+        writeln!(out, "\nThe connection ends.\n")?;
+        write!(out, "{}", self.scenes.close())?;
+        out.flush()?;
+        Ok(())
+    }
+
+    fn report(&self, size: u64) -> anyhow::Result<Report> {
+        let progress = self.progress.borrow();
+        if let Some(failure) = &progress.failure {
+            bail!("{failure}");
+        }
+        let sent = hex(&self.served.sha256.borrow());
+        let received = hex(&progress.sha256);
+        ensure!(sent == received, "SHA-256 {received} was received, {sent} was sent");
+        Ok(Report {
+            size,
+            sha256: received,
+            time: progress.finished.context("the download has no end")?,
+            wire: self.sim.wire_counters(self.wire),
+            client: progress.info.clone(),
+            server: self.served.info.borrow().clone(),
+            events: [self.client, self.server].map(|stack| self.sim[stack].counters().events),
+        })
+    }
 }
 
-fn report(stage: &Stage, size: u64) -> anyhow::Result<Report> {
-    let progress = stage.progress.borrow();
-    if let Some(failure) = &progress.failure {
-        bail!("{failure}");
-    }
-    let sent = hex(&stage.served.sha256.borrow());
-    let received = hex(&progress.sha256);
-    ensure!(sent == received, "what arrived is not what was sent: SHA-256 {received}, not {sent}");
-    Ok(Report {
-        size,
-        sha256: received,
-        time: progress.finished.context("the download has no end")?,
-        wire: stage.sim.wire_counters(stage.wire),
-        client: progress.info.clone(),
-        server: stage.served.info.borrow().clone(),
-        events: [stage.client, stage.server].map(|stack| stage.sim[stack].counters().events),
-    })
+fn display(path: &Path) -> String {
+    path.display().to_string()
 }
 
 fn hex(sha256: &Sha256) -> String {
     sha256.clone().finalize().iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// Drawn on standard error, and only if that is a terminal.
+/// Drawn on standard error, only if that is a terminal, and gone when it is dropped.
 fn progress_bar(size: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("  {bar:40} {binary_bytes} of {binary_total_bytes}, {eta} left");
-    ProgressBar::new(size).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    let style = ProgressStyle::with_template(
+        "  {bar:40} {binary_bytes} of {binary_total_bytes}, {eta} left",
+    );
+    ProgressBar::new(size)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_finish(ProgressFinish::AndClear)
 }

@@ -12,6 +12,8 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 /// An actor-native network stack: TCP/IP whose every part is an actor on a routing bus.
 #[derive(Debug, Parser)]
@@ -20,7 +22,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// Say more on standard error: -v what happens to connections, -vv to segments, -vvv everything
+    /// Say more on standard error: -v of connections, -vv of segments, -vvv of libraries as well
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
 }
@@ -67,12 +69,16 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
-        0 => LevelFilter::WARN,
-        1 => LevelFilter::DEBUG,
-        2.. => LevelFilter::TRACE,
+    let (ours, theirs) = match verbose {
+        0 => (LevelFilter::WARN, LevelFilter::WARN),
+        1 => (LevelFilter::DEBUG, LevelFilter::WARN),
+        2 => (LevelFilter::TRACE, LevelFilter::WARN),
+        3.. => (LevelFilter::TRACE, LevelFilter::TRACE),
     };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).init();
+    // Of all crates whose name begins like this.
+    let levels = Targets::new().with_target("netmart", ours).with_default(theirs);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(levels)).init();
 }
 
 /// Whether whoever read our output has gone, as `head` does: that is their good right.

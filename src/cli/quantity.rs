@@ -45,8 +45,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 /// A moment of a trace, in microseconds: as a duration since its beginning, or in bare seconds, as it
 /// is shown.
 pub(super) fn moment(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u128); 6] =
-        [("", 1_000_000), ("us", 1), ("µs", 1), ("ms", 1_000), ("s", 1_000_000), ("min", 60_000_000)];
+    const UNITS: [(&str, u128); 6] = [
+        ("", 1_000_000),
+        ("us", 1),
+        ("µs", 1),
+        ("ms", 1_000),
+        ("s", 1_000_000),
+        ("min", 60_000_000),
+    ];
     measure(text, &UNITS, "a time such as 1.5s, 20ms or 0.020314 (seconds)")
 }
 
@@ -133,7 +139,8 @@ mod tests {
 
     #[test]
     fn nonsense_says_what_was_expected() {
-        for text in ["", "MiB", "1.2.3k", "-1k", "1e6", "1 lightyear", "9999999999999999999999999"] {
+        for text in ["", "MiB", "1.2.3k", "-1k", "1e6", "1 lightyear", "9999999999999999999999999"]
+        {
             let error = size(text).expect_err(text);
             assert!(error.contains("16MiB"), "{text}: {error}");
         }

@@ -243,6 +243,7 @@ impl Chart {
     }
 
     fn extend_or_begin(&mut self, event: &Event, hop: Hop) {
+        hop.from.iter().chain(&hop.to).for_each(|&column| self.lives[column].seen = true);
         let row = match self.continued(event, &hop) {
             Some(row) => {
                 self.rows[row].hops.push(hop);
@@ -265,9 +266,6 @@ impl Chart {
         if self.rows.len() >= self.rows_max {
             self.omitted += 1;
             return None;
-        }
-        for hop in &row.hops {
-            hop.from.iter().chain(&hop.to).for_each(|&column| self.lives[column].seen = true);
         }
         self.rows.push(row);
         Some(self.rows.len() - 1)

@@ -106,7 +106,9 @@ proptest! {
 
 #[test]
 fn a_file_of_another_kind_or_version_is_refused() {
-    assert!(matches!(Reader::new(&b"GIF89a and more"[..]), Err(error) if matches!(error.fault, Fault::NotATrace)));
+    assert!(
+        matches!(Reader::new(&b"GIF89a and more"[..]), Err(error) if matches!(error.fault, Fault::NotATrace))
+    );
     assert!(matches!(Reader::new(&b""[..]), Err(error) if matches!(error.fault, Fault::NotATrace)));
     let mut newer = file(&[]);
     newer[8] = 2;

@@ -70,7 +70,8 @@ impl Download {
             self.stage = Stage::Head(Vec::new());
             let Self { size, .. } = self;
             let host = self.end.connection().remote;
-            let request = format!("GET /{size} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let request =
+                format!("GET /{size} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
             self.end.write(request, ctx);
         }
     }
@@ -177,8 +178,10 @@ fn body_of(head: &[u8], size: u64) -> Result<Option<usize>, String> {
         Ok(httparse::Status::Partial) => Ok(None),
         Ok(httparse::Status::Complete(at)) => {
             let code = response.code.unwrap_or(0);
-            let length = response.headers.iter().find(|h| h.name.eq_ignore_ascii_case("content-length"));
-            let length = length.and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok());
+            let length =
+                response.headers.iter().find(|h| h.name.eq_ignore_ascii_case("content-length"));
+            let length =
+                length.and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok());
             match (code, length) {
                 (200, Some(length)) if size == length => Ok(Some(at)),
                 (200, _) => Err("the server offers something else".to_owned()),

@@ -40,7 +40,11 @@ impl fmt::Display for Report {
         let [client, server] = self.events;
         let packets = (there.received + back.received).max(1);
         let each = (client + server) as f64 / packets as f64;
-        line(f, "bus events", format_args!("client {client}, server {server}: {each:.1} for each packet sent"))
+        line(
+            f,
+            "bus events",
+            format_args!("client {client}, server {server}: {each:.1} for each packet sent"),
+        )
     }
 }
 
@@ -48,7 +52,11 @@ impl fmt::Display for Report {
 fn side(f: &mut fmt::Formatter<'_>, who: &str, info: &Info) -> fmt::Result {
     let counters = &info.counters;
     let resent = counters.resent;
-    line(f, who, format_args!("{} segments out, {} in", counters.segments_out, counters.segments_in))?;
+    line(
+        f,
+        who,
+        format_args!("{} segments out, {} in", counters.segments_out, counters.segments_in),
+    )?;
     let causes = [
         (resent.handshake, "in the handshake"),
         (resent.fast, "by fast retransmit"),
@@ -125,6 +133,9 @@ struct Traffic<'a>(&'a netem::Counters);
 impl fmt::Display for Traffic<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let netem::Counters { received, lost, queue_dropped, .. } = self.0;
-        write!(f, "{received}, of which {lost} were lost on the wire and {queue_dropped} in its queue")
+        write!(
+            f,
+            "{received}, of which {lost} were lost on the wire and {queue_dropped} in its queue"
+        )
     }
 }

@@ -94,7 +94,9 @@ impl Scenes {
         let events = self.end.borrow();
         let fins: HashSet<&str> = events.iter().flat_map(|event| fins(&event.summary)).collect();
         let mut chart = draw(&events);
-        chart.retain(|event| is_of_close(event) || acks(&event.summary).any(|ack| fins.contains(ack)));
+        chart.retain(|event| {
+            is_of_close(event) || acks(&event.summary).any(|ack| fins.contains(ack))
+        });
         chart
     }
 }

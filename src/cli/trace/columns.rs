@@ -90,7 +90,8 @@ fn note(event: &Event, party: &Party, found: &mut Vec<Column>) {
 
 /// The ends of the wire, where two places have one link each.
 fn wire(columns: &[Column]) -> Option<(usize, usize)> {
-    let mut links = columns.iter().enumerate().filter(|(_, column)| column.title.starts_with("link "));
+    let mut links =
+        columns.iter().enumerate().filter(|(_, column)| column.title.starts_with("link "));
     match (links.next(), links.next(), links.next()) {
         (Some((one, a)), Some((other, b)), None) if a.place != b.place => Some((one, other)),
         _ => None,

@@ -69,9 +69,13 @@ fn a_slow_disk_costs_events_and_the_file_says_how_many() {
 
     assert!(totals.lost > 0, "30,000 events are more than the queue holds");
     let items = disk.items();
-    let gaps: u64 = items.iter().map(|item| if let Item::Gap(lost) = item { *lost } else { 0 }).sum();
+    let gaps: u64 =
+        items.iter().map(|item| if let Item::Gap(lost) = item { *lost } else { 0 }).sum();
     assert_eq!(gaps, totals.lost);
-    assert_eq!(items.iter().filter(|item| matches!(item, Item::Event(_))).count() as u64, totals.events);
+    assert_eq!(
+        items.iter().filter(|item| matches!(item, Item::Event(_))).count() as u64,
+        totals.events
+    );
     // Besides the messages there are the runner's birth, its subscription, and the news of that.
     assert_eq!(totals.events + totals.lost, 30_000 + 3);
     // What is there is in order, and its actors have names although the block of the birth is long past.
