@@ -15,6 +15,7 @@ use crate::ip::Ip;
 use crate::ledger::{Discards, Ledger};
 use crate::listener::ListenerMatcher;
 use crate::ports::PortAllocator;
+use crate::supervisor::Supervisor;
 use crate::udp::Udp;
 
 /// A stack's actors on their dataspace.
@@ -25,20 +26,44 @@ pub struct Cast {
 }
 
 impl Cast {
-    /// Spawns every actor of a stack but its [links](crate::link::Link).
+    /// Spawns every actor of a stack but its [links](crate::link::Link), and one that starts them again when
+    /// they crash.
     pub fn enter(dataspace: &mut Dataspace, config: &Config) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         let mut key = [0; 16];
         rng.fill_bytes(&mut key);
         let isn = Rc::new(IsnGenerator::new(key));
         let discards = Rc::new(RefCell::new(Discards::new()));
-        dataspace.spawn(Ledger::spawn(Rc::clone(&discards)));
-        dataspace.spawn(PortAllocator::spawn(config.ephemeral_ports.clone(), rng.next_u64()));
-        dataspace.spawn(Ip::spawn(config));
-        dataspace.spawn(Codec::spawn(config, Rc::clone(&isn)));
-        dataspace.spawn(Udp::spawn(config));
-        dataspace.spawn(ListenerMatcher::spawn(config));
-        dataspace.spawn(Dialer::spawn(config, isn));
+        let mut supervisor = Supervisor::new();
+        let book = Rc::clone(&discards);
+        supervisor.enter(dataspace, move || Ledger::spawn(Rc::clone(&book)));
+        let (ports, mut seeds) = (config.ephemeral_ports.clone(), ChaCha8Rng::from_rng(&mut rng));
+        supervisor.enter(dataspace, move || PortAllocator::spawn(ports.clone(), seeds.next_u64()));
+        let mut fresh = configs(config);
+        supervisor.enter(dataspace, move || Ip::spawn(&fresh()));
+        let (mut fresh, of_codec) = (configs(config), Rc::clone(&isn));
+        supervisor.enter(dataspace, move || Codec::spawn(&fresh(), Rc::clone(&of_codec)));
+        let mut fresh = configs(config);
+        supervisor.enter(dataspace, move || Udp::spawn(&fresh()));
+        let mut fresh = configs(config);
+        supervisor.enter(dataspace, move || ListenerMatcher::spawn(&fresh()));
+        let mut fresh = configs(config);
+        supervisor.enter(dataspace, move || Dialer::spawn(&fresh(), Rc::clone(&isn)));
+        dataspace.spawn(supervisor.spawn());
         Self { discards }
     }
 }
+
+/// The settings for an actor and its successors: of what shall be unpredictable none repeats another.
+fn configs(config: &Config) -> impl FnMut() -> Config + 'static {
+    let mut next = config.clone();
+    let mut seeds = ChaCha8Rng::seed_from_u64(config.seed ^ SUCCESSORS);
+    move || {
+        let config = next.clone();
+        next.seed = seeds.next_u64();
+        config
+    }
+}
+
+/// Sets our random numbers apart from others that follow from the same seed.
+const SUCCESSORS: u64 = 0x7375_6363_6573_736f;

@@ -5,7 +5,7 @@
 //! again uses another handle.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use netmart_bus::{
@@ -19,8 +19,8 @@ use crate::address::{Address, Flow, FlowPattern, HandleId, Local, LocalAddress, 
 use crate::channel::{feed_demand, is_users};
 use crate::config::{Config, TcpConfigs};
 use crate::message::{
-    Channel, ChannelPattern, ConnectionKey, ForAsker, PortReply, PortRequest, PortsOf, Refusal,
-    Refused, SegmentsIn,
+    Channel, ChannelPattern, ConnectionKey, ForAsker, PortReply, PortRequest, PortsOf,
+    PortsOfPattern, Refusal, Refused, SegmentsIn,
 };
 use crate::relay::Relay;
 use crate::route::{Path, RouteTable, watch_routes, watches_routes};
@@ -42,12 +42,14 @@ pub struct Dialer {
     isn: Rc<IsnGenerator>,
     routes: RouteTable,
     matcher: DemandMatcher<Wish>,
-    /// Wishes for which a port was asked, in the order in which the answers will come.
+    /// Wishes for which a port was asked.
     asked: VecDeque<(Wish, Path)>,
     /// Wishes that cannot be fulfilled, each with its [`Refused`], for as long as somebody has them.
     refused: BTreeMap<Wish, Handle>,
     /// State vectors of this stack, of whatever origin.
     connections: usize,
+    /// Wishes that had a relay before this dialer started: its predecessor crashed.
+    inherited: BTreeSet<Wish>,
 }
 
 /// The most dials that wait for a port; further ones queue.
@@ -69,11 +71,14 @@ impl Dialer {
             asked: VecDeque::new(),
             refused: BTreeMap::new(),
             connections: 0,
+            inherited: BTreeSet::new(),
         };
         watch_routes(Spawn::new("dialer", dialer))
             .watch_interest::<SegmentsIn>(Role::Subscriber, FlowPattern::any())
-            .watch_interest::<Channel>(Role::Subscriber, ChannelPattern::any())
+            .watch_interest::<PortRequest>(Role::Subscriber, PortsOfPattern::any())
+            // Providers first: relays are among them, and what has one must not be dialled again.
             .watch_interest::<Channel>(Role::Provider, ChannelPattern::any())
+            .watch_interest::<Channel>(Role::Subscriber, ChannelPattern::any())
     }
 
     fn act(&mut self, ctx: &mut Context<'_, Self>) {
@@ -91,14 +96,36 @@ impl Dialer {
     }
 
     fn start(&mut self, wish: Wish, ctx: &mut Context<'_, Self>) {
+        if self.inherited.remove(&wish) {
+            return self.matcher.supply_appeared(wish, ctx.now());
+        }
         let path = match self.path(wish.remote) {
             Ok(path) => path,
             Err(reason) => return self.refuse(wish, reason, ctx),
         };
+        Self::ask(wish, ctx);
+        self.asked.push_back((wish, path));
+    }
+
+    fn ask(wish: Wish, ctx: &mut Context<'_, Self>) {
         let of = PortsOf { protocol: Protocol::TCP };
         let (asker, remote) = (ctx.id(), Some(wish.remote));
         ctx.send(PortRequest { of, asker, want: None, ip: None, remote });
-        self.asked.push_back((wish, path));
+    }
+
+    /// Relays that are there already serve wishes that a predecessor has dialled.
+    fn inherit(&mut self, change: &Change<Interest<Channel>>) {
+        match change {
+            Change::Snapshot(interests) => {
+                self.inherited.extend(interests.iter().filter_map(served_by));
+            }
+            Change::Gone(interest) => {
+                if let Some(wish) = served_by(interest) {
+                    self.inherited.remove(&wish);
+                }
+            }
+            Change::Appeared(_) => {}
+        }
     }
 
     fn path(&self, remote: RemoteAddress) -> Result<Path, Refusal> {
@@ -131,6 +158,16 @@ impl Dialer {
     }
 }
 
+/// The wish that an interest serves, if it is a relay's.
+fn served_by(interest: &Interest<Channel>) -> Option<Wish> {
+    match (interest.role, interest.pattern.local, interest.pattern.remote) {
+        (Role::Provider, Some(Local::Handle(handle)), Some(remote)) if !is_users(interest) => {
+            Some(Wish { handle, remote })
+        }
+        _ => None,
+    }
+}
+
 /// What an interest in a channel wants of the dialer.
 fn wish_of(interest: &Interest<Channel>) -> Option<Demand<Wish>> {
     match (interest.pattern.local, interest.pattern.remote) {
@@ -150,7 +187,9 @@ impl Actor for Dialer {
 
 impl Handler<PortReply> for Dialer {
     fn handle(&mut self, reply: Delivery<'_, PortReply>, ctx: &mut Context<'_, Self>) {
-        let Some((wish, path)) = self.asked.pop_front() else { return };
+        // One port towards a remote end is as good as another: which question it answers does not matter.
+        let asked = self.asked.iter().position(|(wish, _)| Some(wish.remote) == reply.remote);
+        let Some((wish, path)) = asked.and_then(|index| self.asked.remove(index)) else { return };
         match reply.result {
             // Nobody wants it any more: the port lapses.
             _ if !self.matcher.has_task(&wish) => {}
@@ -163,8 +202,18 @@ impl Handler<PortReply> for Dialer {
 
 impl Watcher<Interest<Channel>> for Dialer {
     fn changed(&mut self, change: Change<Interest<Channel>>, ctx: &mut Context<'_, Self>) {
+        self.inherit(&change);
         feed_demand(&mut self.matcher, change, wish_of);
         self.act(ctx);
+    }
+}
+
+/// A new port allocator knows nothing of what its predecessor was asked.
+impl Watcher<Interest<PortRequest>> for Dialer {
+    fn changed(&mut self, change: Change<Interest<PortRequest>>, ctx: &mut Context<'_, Self>) {
+        if let Change::Appeared(_) = change {
+            self.asked.iter().for_each(|(wish, _)| Self::ask(*wish, ctx));
+        }
     }
 }
 

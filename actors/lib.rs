@@ -17,6 +17,7 @@
 //! | [`end`] | what users of a channel share |
 //! | [`serve`] | a listener whose every connection gets an actor |
 //! | [`ledger`] | counts what was thrown away |
+//! | [`supervisor`] | starts again who of these has crashed |
 //! | [`cast`] | all of them, put on a dataspace |
 
 pub mod address;
@@ -40,4 +41,5 @@ pub mod relay;
 pub mod route;
 pub mod serve;
 pub mod state_vector;
+pub mod supervisor;
 pub mod udp;

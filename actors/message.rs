@@ -347,6 +347,8 @@ topic!(PortRequest, "port-request", of: PortsOf, |this, out| write!(out, "{:?} f
 pub struct PortReply {
     /// Who asked.
     pub to: ForAsker,
+    /// The remote end it was asked for.
+    pub remote: Option<RemoteAddress>,
     /// The port.
     pub result: Result<u16, PortError>,
 }

@@ -151,7 +151,8 @@ impl Actor for PortAllocator {}
 impl Handler<PortRequest> for PortAllocator {
     fn handle(&mut self, request: Delivery<'_, PortRequest>, ctx: &mut Context<'_, Self>) {
         let result = self.allocate(&request, ctx.now());
-        ctx.send(PortReply { to: ForAsker { asker: request.asker }, result });
+        let (to, remote) = (ForAsker { asker: request.asker }, request.remote);
+        ctx.send(PortReply { to, remote, result });
     }
 }
 

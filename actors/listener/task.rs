@@ -13,7 +13,7 @@ use crate::channel::is_users;
 use crate::message::{
     Backlog, Channel, ChannelPattern, Established, ForAsker, InterfaceAddress, ListenError,
     ListenFailed, ListenerKey, Listening, ListeningKey, OfListenerPattern, OwnAddressPattern,
-    PortInUse, PortKey, PortReply, PortRequest, PortsOf,
+    PortInUse, PortKey, PortReply, PortRequest, PortsOf, PortsOfPattern,
 };
 use crate::relay::Relay;
 
@@ -50,6 +50,8 @@ pub(super) struct ListenerTask {
     inherited: BTreeSet<RemoteAddress>,
     /// Established connections that nobody has claimed.
     unclaimed: BTreeSet<RemoteAddress>,
+    /// Whether the port allocator has been asked and has not answered.
+    is_asking: bool,
     /// The claim to the port, which lasts as long as the listener.
     claim: Option<Handle>,
     /// `Listening` or `ListenFailed`, or nothing yet.
@@ -66,6 +68,7 @@ impl ListenerTask {
             takers: 0,
             inherited: BTreeSet::new(),
             unclaimed: BTreeSet::new(),
+            is_asking: false,
             claim: None,
             state: None,
         };
@@ -74,14 +77,16 @@ impl ListenerTask {
             // Before `Established`: whoever has a relay must be known by then.
             .watch_interest::<Channel>(Role::Provider, channels())
             .watch_interest::<Channel>(Role::Subscriber, channels())
-            .watch::<Established>(OfListenerPattern::any().listener(listener));
+            .watch::<Established>(OfListenerPattern::any().listener(listener))
+            .watch_interest::<PortRequest>(Role::Subscriber, PortsOfPattern::any());
         match listener.ip {
             Some(ip) => spawn.watch::<InterfaceAddress>(OwnAddressPattern::any().ip(ip)),
             None => spawn,
         }
     }
 
-    fn ask_for_port(&self, ctx: &mut Context<'_, Self>) {
+    fn ask_for_port(&mut self, ctx: &mut Context<'_, Self>) {
+        self.is_asking = true;
         let want = Some(self.listener.port).filter(|port| *port != 0);
         let of = PortsOf { protocol: Protocol::TCP };
         let asker = ctx.id();
@@ -170,6 +175,10 @@ impl Actor for ListenerTask {
 
 impl Handler<PortReply> for ListenerTask {
     fn handle(&mut self, reply: Delivery<'_, PortReply>, ctx: &mut Context<'_, Self>) {
+        // What was asked twice is answered twice, and the second time the port is ours already.
+        if !std::mem::take(&mut self.is_asking) {
+            return;
+        }
         match reply.result {
             Ok(port) => {
                 let key = PortKey { protocol: Protocol::TCP, port };
@@ -195,6 +204,15 @@ impl Watcher<Interest<Channel>> for ListenerTask {
             }
             Change::Appeared(interest) => self.interest_appeared(&interest, ctx),
             Change::Gone(interest) => self.interest_gone(&interest, ctx),
+        }
+    }
+}
+
+/// A new port allocator knows nothing of what its predecessor was asked.
+impl Watcher<Interest<PortRequest>> for ListenerTask {
+    fn changed(&mut self, change: Change<Interest<PortRequest>>, ctx: &mut Context<'_, Self>) {
+        if matches!(change, Change::Appeared(_)) && self.is_asking {
+            self.ask_for_port(ctx);
         }
     }
 }
