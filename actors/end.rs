@@ -182,7 +182,9 @@ impl ChannelEnd {
     pub fn widen<A: Actor>(&mut self, window: usize, ctx: &mut Context<'_, A>) {
         let more = window.saturating_sub(self.window);
         self.window += more;
-        self.grant(more, ctx);
+        if self.connected {
+            self.grant(more, ctx);
+        }
     }
 
     /// Asks how the connection does. The answer is a [`Body::Info`], for whoever looks at what comes

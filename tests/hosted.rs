@@ -205,6 +205,87 @@ fn a_stack_needs_an_arbiter_or_a_thread_of_its_own() {
 }
 
 #[test]
+fn a_capture_holds_what_a_link_has_carried() {
+    use netmart::link::tap::Tap;
+    use netmart::stack::Capture;
+    use pcap_file::pcapng::{Block, PcapNgReader};
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let capture = Capture::new(Tap::new(file.reopen().unwrap()).unwrap());
+    let sent = on_a_paused_clock(async {
+        let (near, far) = wire(WireConfig::default(), 3);
+        let link = Link::wire(near).address("10.0.0.1/24".parse().unwrap());
+        let link = link.tap(capture.interface("near"));
+        let client = Stack::builder().seed(3).link(link).start().unwrap();
+        let server = stack(far, "10.0.0.2/24");
+        let refused = TcpStream::connect(&client, "10.0.0.2:80").await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        let links = client.report().await.unwrap().links;
+        server.shutdown().await;
+        links.values().map(|link| (link.sent.packets, link.received.packets)).collect::<Vec<_>>()
+    });
+    assert_eq!(sent, [(1, 1)], "a SYN and a RST");
+    assert_eq!(capture.finish().unwrap().written, 2);
+    let mut reader = PcapNgReader::new(file.reopen().unwrap()).unwrap();
+    let mut packets = 0;
+    while let Some(block) = reader.next_block() {
+        packets += usize::from(matches!(block.unwrap(), Block::EnhancedPacket(_)));
+    }
+    assert_eq!(packets, 2);
+}
+
+#[test]
+fn a_recorder_set_up_beforehand_misses_nothing() {
+    use netmart::bus::{Detail, Kind, Record, Recorder};
+
+    struct Births(std::sync::mpsc::Sender<Kind>);
+    impl Recorder for Births {
+        fn record(&mut self, record: &Record, _detail: &dyn Detail) {
+            self.0.send(record.kind()).unwrap();
+        }
+    }
+
+    let (births, recorded) = std::sync::mpsc::channel();
+    System::new().block_on(async {
+        let setup = |space: &mut netmart::bus::Dataspace| {
+            space.set_recorder(Some(Box::new(Births(births))));
+        };
+        let stack = Stack::builder().setup(setup).start().unwrap();
+        let actors = stack.with(|space| space.actors().len()).await.unwrap();
+        let spawned = recorded.try_iter().filter(|kind| *kind == Kind::Spawn).count();
+        assert_eq!(spawned, actors);
+        stack.shutdown().await;
+    });
+}
+
+#[test]
+fn giving_up_a_dialling_claim_leaves_nothing_behind() {
+    use actix::{Actor, Context, Handler};
+    use netmart::claim::ConnectionNews;
+
+    struct Deaf;
+    impl Actor for Deaf {
+        type Context = Context<Self>;
+    }
+    impl Handler<ConnectionNews> for Deaf {
+        type Result = ();
+        fn handle(&mut self, _news: ConnectionNews, _ctx: &mut Self::Context) {}
+    }
+
+    on_a_paused_clock(async {
+        let (client, _server) = pair(WireConfig::default());
+        let before = client.report().await.unwrap().footprint;
+        let recipient = Deaf.start().recipient();
+        let claim = client.dial("10.0.0.77:80".parse().unwrap(), recipient, 1000).unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(client.report().await.unwrap().footprint.actors > before.actors);
+        drop(claim);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(client.report().await.unwrap().footprint, before);
+    });
+}
+
+#[test]
 fn sessions_that_keep_each_other_busy_do_not_keep_others_from_their_turn() {
     use netmart::bus::{Actor, Context, Delivery, Handler, Spawn, Topic};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::Recipient;
 use netmart_actors::address::Local;
-use netmart_actors::end::{ChannelEnd, Heard};
+use netmart_actors::end::{ChannelEnd, Heard, session};
 use netmart_actors::message::{Channel, Connected, ConnectionKey, Refused};
 use netmart_bus::{
     Actor, Change, Context, Delivery, Handler, Interest, Role, Spawn, Timer, TimerToken, Watcher,
@@ -18,13 +18,12 @@ use crate::stack::touch::{FaceId, OfFace, Touch};
 
 /// Carries octets between a channel and a recipient.
 pub(super) struct Clerk {
-    connection: ConnectionKey,
+    end: ChannelEnd,
     face: FaceId,
     desk: Arc<Desk>,
     recipient: Recipient<ConnectionNews>,
-    window: usize,
-    /// There since the actor has started.
-    end: Option<ChannelEnd>,
+    /// Whether octets could be written.
+    is_open: bool,
     /// Whether the recipient knows that it is over.
     is_over: bool,
     /// The claim is gone, and what it has written is on its way: how long that may take.
@@ -42,21 +41,18 @@ impl Clerk {
         recipient: Recipient<ConnectionNews>,
         window: usize,
     ) -> Spawn<Self> {
-        let [inbound, outbound] = ChannelEnd::patterns(&connection);
-        let clerk = Self {
-            connection,
+        let [inbound, _] = ChannelEnd::patterns(&connection);
+        let make = |end| Self {
+            end,
             face,
             desk,
             recipient,
-            window,
-            end: None,
+            is_open: false,
             is_over: false,
             leaving: None,
         };
-        Spawn::new("clerk", clerk)
+        session("clerk", connection, window, make)
             .subscribe::<Touch>(OfFace { face }.exactly())
-            .subscribe::<Channel>(inbound)
-            .provide::<Channel>(outbound)
             .watch_interest::<Channel>(Role::Provider, inbound)
             .watch::<Connected>(connection.exactly())
             .watch::<Refused>(connection.exactly())
@@ -79,7 +75,7 @@ impl Clerk {
 
     /// Does what the holder of the claim has asked for since the last time.
     fn obey(&mut self, ctx: &mut Context<'_, Self>) {
-        let Some(end) = &mut self.end else { return };
+        let end = &mut self.end;
         let Asked { written, granted, settings, finish, abort, leave } = self.desk.take();
         settings.into_iter().for_each(|setting| end.set(setting, ctx));
         written.into_iter().for_each(|octets| end.write(octets, ctx));
@@ -97,22 +93,16 @@ impl Clerk {
     }
 
     fn leave_if_done(&mut self, ctx: &mut Context<'_, Self>) {
-        let is_flushed = self.end.as_ref().is_none_or(ChannelEnd::is_flushed);
-        if self.leaving.is_some() && (is_flushed || self.is_over) {
+        let is_done = self.end.is_flushed() || !self.is_open || self.is_over;
+        if self.leaving.is_some() && is_done {
             ctx.stop();
         }
     }
 }
 
 impl Actor for Clerk {
-    fn started(&mut self, ctx: &mut Context<'_, Self>) {
-        self.end = Some(ChannelEnd::new(self.connection, self.window, ctx));
-    }
-
     fn timeout(&mut self, _token: TimerToken, ctx: &mut Context<'_, Self>) {
-        if let Some(end) = &mut self.end {
-            end.abort(ctx);
-        }
+        self.end.abort(ctx);
         ctx.stop();
     }
 }
@@ -125,11 +115,11 @@ impl Handler<Touch> for Clerk {
 
 impl Handler<Channel> for Clerk {
     fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
-        let Some(end) = &mut self.end else { return };
-        match end.hear(message.take().body, ctx) {
+        match self.end.hear(message.take().body, ctx) {
             Some(Heard::Data(chunks)) => self.tell(Event::Data(chunks)),
             Some(Heard::End) => self.tell(Event::End),
             Some(Heard::Room(room)) => {
+                self.is_open = true;
                 let room = self.desk.has_room(room);
                 if room > 0 {
                     self.tell(Event::Room(room));
@@ -164,7 +154,7 @@ impl Watcher<Interest<Channel>> for Clerk {
     fn changed(&mut self, change: Change<Interest<Channel>>, ctx: &mut Context<'_, Self>) {
         let is_lost = match change {
             Change::Snapshot(relays) => {
-                relays.is_empty() && matches!(self.connection.local, Local::Listener(_))
+                relays.is_empty() && matches!(self.end.connection().local, Local::Listener(_))
             }
             Change::Appeared(_) => false,
             Change::Gone(_) => true,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use netmart_actors::end::{ChannelEnd, Heard};
+use netmart_actors::end::{ChannelEnd, Heard, session};
 use netmart_actors::message::{Channel, Connected, ConnectionKey, Refused, Setting};
 use netmart_bus::{
     Actor, Change, Context, Delivery, Handle, Handler, Interest, Role, Spawn, Watcher,
@@ -15,11 +15,9 @@ use crate::stack::touch::{FaceId, OfFace, Touch};
 
 /// Carries octets between a channel and a pipe.
 pub(super) struct StreamUser {
-    connection: ConnectionKey,
+    end: ChannelEnd,
     pipe: Arc<Pipe>,
     origin: Origin,
-    /// There since the actor has started.
-    end: Option<ChannelEnd>,
 }
 
 /// Where the connection comes from.
@@ -33,32 +31,33 @@ enum Origin {
 impl StreamUser {
     /// The user of a connection that shall be made.
     pub(super) fn dial(connection: ConnectionKey, face: FaceId, pipe: Arc<Pipe>) -> Spawn<Self> {
-        Self::spawn(connection, face, pipe, Origin::Dialer(None))
+        let window = pipe.window;
+        Self::spawn(connection, face, window, pipe, Origin::Dialer(None))
     }
 
-    /// The user of a connection that a listener has got.
+    /// The user of a connection that a listener has got. Nothing comes in before the application has
+    /// accepted it.
     pub(super) fn claim(connected: &Connected, face: FaceId, pipe: Arc<Pipe>) -> Spawn<Self> {
         pipe.established(ends(connected));
-        Self::spawn(connected.connection, face, pipe, Origin::Listener)
+        Self::spawn(connected.connection, face, 0, pipe, Origin::Listener)
     }
 
     fn spawn(
         connection: ConnectionKey,
         face: FaceId,
+        window: usize,
         pipe: Arc<Pipe>,
         origin: Origin,
     ) -> Spawn<Self> {
-        let [inbound, outbound] = ChannelEnd::patterns(&connection);
-        Spawn::new("stream", Self { connection, pipe, origin, end: None })
+        let [inbound, _] = ChannelEnd::patterns(&connection);
+        session("stream", connection, window, |end| Self { end, pipe, origin })
             .subscribe::<Touch>(OfFace { face }.exactly())
-            .subscribe::<Channel>(inbound)
-            .provide::<Channel>(outbound)
             .watch_interest::<Channel>(Role::Provider, inbound)
     }
 
     /// Does what the application has asked for since the last time.
     fn obey(&mut self, ctx: &mut Context<'_, Self>) {
-        let Some(end) = &mut self.end else { return };
+        let end = &mut self.end;
         let (octets, asked) = self.pipe.take_asked();
         let Asked { consumed, nodelay, accepted, finish, leave } = asked;
         if let Some(nodelay) = nodelay {
@@ -92,16 +91,10 @@ fn ends(connected: &Connected) -> Ends {
 
 impl Actor for StreamUser {
     fn started(&mut self, ctx: &mut Context<'_, Self>) {
-        let window = match &mut self.origin {
-            // Credit comes when the application accepts the connection.
-            Origin::Listener => 0,
-            Origin::Dialer(watches) => {
-                let fact = self.connection.exactly();
-                *watches = Some([ctx.watch::<Connected>(fact), ctx.watch::<Refused>(fact)]);
-                self.pipe.window
-            }
-        };
-        self.end = Some(ChannelEnd::new(self.connection, window, ctx));
+        if let Origin::Dialer(watches) = &mut self.origin {
+            let fact = self.end.connection().exactly();
+            *watches = Some([ctx.watch::<Connected>(fact), ctx.watch::<Refused>(fact)]);
+        }
     }
 }
 
@@ -113,8 +106,7 @@ impl Handler<Touch> for StreamUser {
 
 impl Handler<Channel> for StreamUser {
     fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
-        let Some(end) = &mut self.end else { return };
-        match end.hear(message.take().body, ctx) {
+        match self.end.hear(message.take().body, ctx) {
             Some(Heard::Data(chunks)) => self.pipe.arrived(chunks),
             Some(Heard::Room(room)) => self.pipe.has_room(room),
             Some(Heard::End) => self.pipe.ended(),

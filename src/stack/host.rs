@@ -24,6 +24,7 @@ use super::builder::{Builder, Kind, Link, StartError};
 use super::clock::Clock;
 use super::closing::Closing;
 use super::mailbox::{Command, Commands, Mailbox};
+use super::narrator::Narrator;
 use super::touch::{FaceId, OfFace, Touch};
 use super::{LinkReport, Report, tun};
 use crate::link::tun::Tun;
@@ -65,6 +66,7 @@ impl Inside {
         let mut dataspace = Dataspace::new(limits);
         setup.into_iter().for_each(|act| act(&mut dataspace));
         let Cast { discards } = Cast::enter(&mut dataspace, &config);
+        Narrator::wanted().map(|narrator| dataspace.spawn(narrator));
         let clock = Clock::start();
         let mut inside = Self {
             dataspace,

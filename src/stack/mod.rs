@@ -27,6 +27,7 @@ mod closing;
 mod host;
 mod mailbox;
 mod memory;
+mod narrator;
 pub(crate) mod touch;
 mod tun;
 
