@@ -11,8 +11,9 @@ use tokio::net::ToSocketAddrs;
 
 use super::address::each_address;
 use super::door::{Door, Waiting};
+use super::end::End;
 use super::porter::Porter;
-use super::stream::{End, TcpStream};
+use super::stream::TcpStream;
 use super::wait::until;
 use crate::stack::touch::FaceId;
 use crate::stack::{Command, Stack};

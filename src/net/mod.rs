@@ -30,6 +30,7 @@
 
 mod address;
 mod door;
+mod end;
 mod error;
 mod listener;
 mod pipe;
