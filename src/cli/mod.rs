@@ -7,7 +7,7 @@ mod quantity;
 mod trace;
 mod up;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -23,7 +23,7 @@ struct Cli {
     command: Command,
 
     /// Say more on standard error: -v of connections, -vv of segments, -vvv of libraries as well
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 100)]
     verbose: u8,
 }
 
@@ -77,7 +77,8 @@ fn log_to_stderr(verbose: u8) {
     };
     // Of all crates whose name begins like this.
     let levels = Targets::new().with_target("netmart", ours).with_default(theirs);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let colours = io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(colours);
     tracing_subscriber::registry().with(lines.with_filter(levels)).init();
 }
 

@@ -79,19 +79,24 @@ impl fmt::Display for Event {
         let (time, kind) = (time.to_string(), kind_name(*kind));
         let topic = topic.as_deref().unwrap_or("");
         write!(f, "{time:>11} {place:<7} {id:>8} {cause:<9} {kind:<11} {topic:<13} ")?;
-        write!(
-            f,
-            "{:<34}",
-            Route { actor, to: &self.to, recipients: self.recipients }.to_string()
-        )?;
-        // The key of a timer is its number, which the summary has as well.
-        if !self.key.is_empty() && !topic.is_empty() {
-            write!(f, " {}", short_key(&self.key))?;
+        let route = Route { actor, to: &self.to, recipients: self.recipients };
+        match self.what(topic) {
+            what if what.is_empty() => write!(f, "{route}"),
+            what => write!(f, "{:<34} {what}", route.to_string()),
         }
+    }
+}
+
+impl Event {
+    /// Key and summary, as far as they say more than topic and actor do.
+    fn what(&self, topic: &str) -> String {
+        // The key of a timer is its number, which the summary has as well.
+        let key = if topic.is_empty() { String::new() } else { short_key(&self.key) };
         match self.summary.as_str() {
-            summary if summary.is_empty() || *summary == *actor.name => Ok(()),
-            summary if summary_repeats(summary, topic, &self.key) => Ok(()),
-            summary => write!(f, "  {summary}"),
+            summary if summary.is_empty() || *summary == *self.actor.name => key,
+            summary if summary_repeats(summary, topic, &self.key) => key,
+            summary if key.is_empty() => summary.to_owned(),
+            summary => format!("{key}  {summary}"),
         }
     }
 }
@@ -162,6 +167,45 @@ fn short_key(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_has_what_there_is_to_say_and_no_more() {
+        let party =
+            |number, name| Party { id: ActorId::from_number(number), name: Arc::from(name) };
+        let birth = Event {
+            place: Arc::from("here"),
+            id: EventId::from_number(12),
+            cause: EventId::from_number(9),
+            time: Time::from_micros(20_314),
+            kind: Kind::Spawn,
+            actor: party(4, "codec"),
+            topic: None,
+            recipients: 0,
+            to: Vec::new(),
+            key: Arc::from(""),
+            summary: "codec".to_owned(),
+        };
+        let line = birth.to_string();
+        assert_eq!(
+            line.split_whitespace().collect::<Vec<_>>().join(" "),
+            "0.020314 here #12 <#9 spawn codec [4]"
+        );
+        assert_eq!(line.trim_end(), line);
+        let message = Event {
+            kind: Kind::Send,
+            topic: Some(Arc::from("echo")),
+            recipients: 3,
+            to: vec![party(5, "ip"), party(6, ""), party(7, "relay")],
+            key: Arc::from("Key { port: 7 }"),
+            summary: "ping".to_owned(),
+            ..birth
+        };
+        assert!(
+            message
+                .to_string()
+                .ends_with("echo          codec [4] -> ip [5] and 2 more     {7}  ping")
+        );
+    }
 
     #[test]
     fn a_key_is_printed_without_its_type_and_fields() {
