@@ -79,6 +79,8 @@ impl StateVector {
     /// section 3.6.1, SHLD-3).
     pub fn detach(&mut self, now: Instant) {
         self.attached = false;
+        // From here on nobody but R2 says how long to try.
+        self.patience.since.get_or_insert(now);
         if self.receive_buffer.unread() > 0 || !self.reassembly.is_empty() {
             self.abort(now);
             return;

@@ -1,5 +1,7 @@
 //! A timer expires (RFC 9293 section 3.10.8).
 
+use core::time::Duration;
+
 use super::vector::{AckNeed, Probe};
 use super::{Reason, Retransmission, State, StateVector, TimerKind, Trouble};
 use crate::Instant;
@@ -29,7 +31,7 @@ impl StateVector {
         }
         self.rtt.back_off();
         // Runs on even if an acknowledgement makes what is due now superfluous.
-        self.timers.set(TimerKind::Retransmit, now + self.rtt.rto(&self.config));
+        self.timers.set(TimerKind::Retransmit, self.next_retransmission(handshake, now));
         if handshake {
             self.pending.syn = Some(Some(Retransmission::Handshake));
         } else if self.snd.wnd == 0 {
@@ -44,8 +46,7 @@ impl StateVector {
     fn out_of_patience(&mut self, handshake: bool, now: Instant) -> bool {
         self.patience.attempts += 1;
         let since = *self.patience.since.get_or_insert(now);
-        let r2 = if handshake { self.config.syn_r2 } else { self.config.r2 };
-        if now.saturating_since(since) >= r2 {
+        if now.saturating_since(since) >= self.r2(handshake) {
             self.close(Reason::TimedOut);
             return true;
         }
@@ -53,6 +54,25 @@ impl StateVector {
             self.events.trouble = Some(Trouble::Retransmitting(self.patience.attempts));
         }
         false
+    }
+
+    /// When to retransmit next: after the back-off, but back-off must not carry the end past R2.
+    pub(super) fn next_retransmission(&self, handshake: bool, now: Instant) -> Instant {
+        let next = now + self.rtt.rto(&self.config);
+        self.patience.since.map_or(next, |since| next.min(since + self.r2(handshake)))
+    }
+
+    /// When to probe a closed window next. While there is an application, for as long as it likes.
+    pub(super) fn next_window_probe(&self, now: Instant) -> Instant {
+        if self.attached {
+            now + self.rtt.rto(&self.config)
+        } else {
+            self.next_retransmission(false, now)
+        }
+    }
+
+    fn r2(&self, handshake: bool) -> Duration {
+        if handshake { self.config.syn_r2 } else { self.config.r2 }
     }
 
     /// The window is closed, or too small for silly-window avoidance, and nothing is in flight that

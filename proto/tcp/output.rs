@@ -65,7 +65,7 @@ impl StateVector {
         } else {
             self.patience.since.get_or_insert(now);
         }
-        self.timers.set(TimerKind::Retransmit, now + self.rtt.rto(&self.config));
+        self.timers.set(TimerKind::Retransmit, self.next_retransmission(true, now));
         if let Some(timeout) = self.patience.user_timeout
             && !self.timers.is_set(TimerKind::UserTimeout)
         {
@@ -100,7 +100,7 @@ impl StateVector {
             self.counters.resent.count(Retransmission::WindowProbe);
             self.scoreboard.resent(start, end, now);
             let segment = self.data_segment(start, end, now);
-            self.timers.set(TimerKind::Retransmit, now + self.rtt.rto(&self.config));
+            self.timers.set(TimerKind::Retransmit, self.next_retransmission(false, now));
             let retransmission = Some(Retransmission::WindowProbe);
             return Some(Transmit { segment, gso_size: None, retransmission });
         }
@@ -150,7 +150,7 @@ impl StateVector {
         self.counters.resent.count(cause);
         self.counters.bytes_resent += u64::from(end.distance_from(start));
         let segment = self.data_segment(start, end, now);
-        self.timers.set(TimerKind::Retransmit, now + self.rtt.rto(&self.config));
+        self.timers.set(TimerKind::Retransmit, self.next_retransmission(false, now));
         Some(self.transmit(segment, mss, Some(cause)))
     }
 
@@ -175,8 +175,7 @@ impl StateVector {
                     && !self.timers.is_set(TimerKind::Persist)
                 {
                     // SHLD-29: the first probe after one RTO, later ones backed off (SHLD-30).
-                    let rto = self.rtt.rto(&self.config);
-                    self.timers.set(TimerKind::Persist, now + rto);
+                    self.timers.set(TimerKind::Persist, self.next_window_probe(now));
                 }
                 None
             }
@@ -248,7 +247,7 @@ impl StateVector {
             self.scoreboard.push(end, self.snd.nxt, now);
         }
         if !self.timers.is_set(TimerKind::Retransmit) {
-            self.timers.set(TimerKind::Retransmit, now + self.rtt.rto(&self.config));
+            self.timers.set(TimerKind::Retransmit, self.next_retransmission(false, now));
             if let Some(timeout) = self.patience.user_timeout {
                 self.timers.set(TimerKind::UserTimeout, now + timeout);
             }
