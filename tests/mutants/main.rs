@@ -34,7 +34,7 @@ fn mutated_packets_panic_nothing_are_counted_and_leave_nothing_over() {
     let mut sent = 0;
     while sent < wanted {
         // Now and then one packet alone, so that its fate can be told.
-        if sent / BATCH % 16 == 0 {
+        if (sent / BATCH).is_multiple_of(16) {
             let packet = forge.packet();
             let whole = !mutate::is_fragment(&packet);
             let summary = format!("{packet:?}");

@@ -55,14 +55,14 @@ fn length_field(rng: &mut ChaCha8Rng, octets: &mut [u8]) {
 }
 
 /// Makes the checksums right, as far as the headers can be read.
-pub(crate) fn amend(octets: &mut Vec<u8>) {
+pub(crate) fn amend(octets: &mut [u8]) {
     if octets.first().is_some_and(|first| first >> 4 == 4) {
         let len = usize::from(octets[0] & 0x0f) * 4;
         if let Some(header) = octets.get_mut(..len).filter(|header| header.len() >= 20) {
             write_sum(header, 10, Checksum::new());
         }
     }
-    let Ok(ParsedIp { header, payload }) = parse_ip(&Packet::from(octets.clone())) else { return };
+    let Ok(ParsedIp { header, payload }) = parse_ip(&Packet::from(octets.to_vec())) else { return };
     let Ok(pseudo) = Checksum::pseudo(&header.src, &header.dst, header.protocol, payload.len())
     else {
         return;

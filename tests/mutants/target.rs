@@ -249,7 +249,7 @@ impl Target {
     fn behave(&mut self) {
         let is_over = self.legitimate.as_ref().is_none_or(|story| story.borrow().ended);
         self.dials += 1;
-        if self.dials % 16 == 0 {
+        if self.dials.is_multiple_of(16) {
             let remote = (Ipv4Addr::new(10, 0, 0, 9), 4711).into();
             self.dial(self.server, remote, Script::new(2, 100, 1));
         }
