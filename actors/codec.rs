@@ -15,7 +15,7 @@ use netmart_proto::tcp::{self, IsnGenerator};
 use netmart_proto::wire::icmp::IcmpErrorKind;
 use netmart_proto::wire::tcp::{Flags, PortedSegment, Segment};
 use netmart_proto::wire::{ChecksumMode, IpHeader, IpVersion, Protocol, tcp as wire};
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use crate::address::{Address, Flow, FlowPattern, LocalAddress, RemoteAddress};
 use crate::config::{Config, TcpConfigs};
@@ -99,7 +99,13 @@ impl Codec {
     // ------------------------------------------------------------------------------ inward
 
     /// Adds a datagram's segment to the group of its flow.
-    fn decode(datagram: Datagram, groups: &mut Vec<Group>) -> Result<(), &'static str> {
+    ///
+    /// `left` is how many datagrams are left: mostly they are all of one flow.
+    fn decode(
+        datagram: Datagram,
+        left: usize,
+        groups: &mut Vec<Group>,
+    ) -> Result<(), &'static str> {
         let Datagram { header, transport } = datagram;
         let PortedSegment { src_port, dst_port, segment } =
             wire::parse(&header, transport).map_err(|error| error.fault.name())?;
@@ -113,7 +119,14 @@ impl Codec {
         let known = groups.iter_mut().rev().take(GROUPS_SEARCHED).find(|group| group.0 == flow);
         match known {
             Some((_, segments)) => segments.push(segment),
-            None => groups.push((flow, smallvec![segment])),
+            None => {
+                let mut segments = SmallVec::new();
+                if groups.is_empty() {
+                    segments.reserve_exact(left);
+                }
+                segments.push(segment);
+                groups.push((flow, segments));
+            }
         }
         Ok(())
     }
@@ -208,6 +221,8 @@ impl Codec {
                 dst_port: flow.remote.0.port,
                 segment,
             };
+            // Who cuts a super-segment completes the checksums of its pieces.
+            let checksum = if gso_size.is_some() { ChecksumMode::Partial } else { checksum };
             match wire::emit(&mut self.arena, &header, ported, gso_size, checksum) {
                 Ok(packet) => datagrams.push(OutgoingDatagram { destination, packet }),
                 Err(_) => Self::discard("not_representable", ctx),
@@ -259,8 +274,11 @@ impl Handler<DatagramsIn> for Codec {
     fn handle(&mut self, message: Delivery<'_, DatagramsIn>, ctx: &mut Context<'_, Self>) {
         let DatagramsIn { datagrams, at, .. } = message.take();
         let mut groups = Vec::new();
+        let mut left = datagrams.len();
         for datagram in datagrams {
-            if let Err(reason) = Self::decode(datagram, &mut groups) {
+            let decoded = Self::decode(datagram, left, &mut groups);
+            left -= 1;
+            if let Err(reason) = decoded {
                 Self::discard(reason, ctx);
             }
         }

@@ -91,10 +91,18 @@ impl TcpConfigs {
             IpVersion::V6 => (IPV6_HEADERS, 1220),
         };
         let mss = capabilities.mtu.saturating_sub(headers).max(SMALLEST_MSS);
-        let gso_max_size = (capabilities.gso_max as usize).max(usize::from(mss));
+        let gso_max = match capabilities.gso_max {
+            0 => SOFTWARE_GSO_MAX,
+            device => device as usize,
+        };
+        let gso_max_size = gso_max.max(usize::from(mss));
         tcp::Config { mss, default_peer_mss, gso_max_size, ..self.base.clone() }
     }
 }
+
+/// The largest payload of a super-segment that ip cuts itself: what IPv4 can express behind the longest
+/// headers.
+const SOFTWARE_GSO_MAX: usize = 65_535 - 60 - 60;
 
 /// Octets of an IPv4 and a TCP header without options.
 const IPV4_HEADERS: u16 = 40;

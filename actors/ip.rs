@@ -69,7 +69,7 @@ struct Publishers {
 }
 
 /// Octets set aside for headers at a time.
-const ARENA: usize = 8 * 1024;
+const ARENA: usize = 32 * 1024;
 
 /// The one timer: the oldest incomplete datagram has waited long enough.
 const REASSEMBLY: TimerToken = TimerToken(0);

@@ -171,7 +171,8 @@ impl StateVector {
         if self.relay != Presence::Here {
             return;
         }
-        let chunks: Chunks = std::iter::from_fn(|| self.machine.read()).collect();
+        let mut chunks = Chunks::with_capacity(self.machine.readable_chunks());
+        chunks.extend(std::iter::from_fn(|| self.machine.read()));
         if !chunks.is_empty() {
             self.say(Body::Data(chunks), ctx);
         }

@@ -6,12 +6,15 @@
 //! other. Needs no privileges.
 
 mod harness;
+#[path = "netmart/memory.rs"]
+mod netmart_memory;
 #[path = "rivals/smoltcp_memory.rs"]
 mod smoltcp_memory;
 
 use std::time::{Duration, Instant};
 
 use self::harness::{Options, Sample, Table, Unit, cpu_time};
+use self::netmart_memory::Netmart;
 use self::smoltcp_memory::Smoltcp;
 
 /// Two stacks and what lies between them. Made anew for each measurement.
@@ -29,7 +32,7 @@ trait Contender {
 
 /// All contenders, the yardstick first. A new one is entered here.
 fn contenders() -> Vec<Box<dyn Contender>> {
-    vec![Box::new(Smoltcp)]
+    vec![Box::new(Smoltcp), Box::new(Netmart)]
 }
 
 fn main() {

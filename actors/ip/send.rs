@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use netmart_proto::wire::{IpHeader, IpVersion, Packet, Protocol, parse_ip};
+use netmart_proto::wire::{ChecksumMode, IpHeader, IpVersion, Packet, Protocol, parse_ip, tcp};
 use rand::Rng;
 
 use super::Ip;
@@ -26,14 +26,42 @@ impl Ip {
         if link == LinkId::LOOPBACK {
             return turn.looped(packet);
         }
+        let mtu = self.mtu(protocol, destination, capabilities, turn);
+        if let Some(size) = packet.offload.gso_size {
+            return self.send_super_segment(packet, size, (link, capabilities), mtu, turn);
+        }
         if !capabilities.checksum_offload {
             packet.complete_checksum();
         }
-        let mtu = self.mtu(protocol, destination, capabilities, turn);
-        if fits(&packet, mtu, capabilities) {
+        if packet.len() <= mtu.into() {
             turn.down(link, packet);
         } else {
             self.send_in_pieces(packet, link, mtu, turn);
+        }
+    }
+
+    /// Sends a packet that stands for segments of `size` payload octets: whole if the device cuts it,
+    /// or else cut here, where all above had to deal with one packet instead of dozens.
+    fn send_super_segment(
+        &mut self,
+        packet: Packet,
+        size: u16,
+        (link, capabilities): (LinkId, LinkCapabilities),
+        mtu: u16,
+        turn: &mut Turn,
+    ) {
+        // Each piece gets a head of its own.
+        if packet.head.len() + usize::from(size) > mtu.into() {
+            return self.too_big(&packet, mtu, turn);
+        }
+        if packet.body.len() <= capabilities.gso_max as usize {
+            return turn.down(link, packet);
+        }
+        let mode =
+            if capabilities.checksum_offload { ChecksumMode::Partial } else { ChecksumMode::Full };
+        match tcp::split(&mut self.arena, packet, mode) {
+            Some(pieces) => turn.down_all(link, pieces),
+            None => turn.discard("cannot_split"),
         }
     }
 
@@ -58,7 +86,7 @@ impl Ip {
     fn send_in_pieces(&mut self, mut packet: Packet, link: LinkId, mtu: u16, turn: &mut Turn) {
         let Ok(parsed) = parse_ip(&packet) else { return turn.discard("unreadable") };
         let mut header = parsed.header;
-        if packet.offload.gso_size.is_some() || !may_fragment(&header) {
+        if !may_fragment(&header) {
             return self.too_big(&packet, mtu, turn);
         }
         // A device completes the checksums of whole datagrams only.
@@ -79,17 +107,6 @@ impl Ip {
             IpVersion::V4 => (random >> 16).max(1),
             IpVersion::V6 => random.max(1),
         }
-    }
-}
-
-/// Whether the link carries the packet as it is.
-fn fits(packet: &Packet, mtu: u16, capabilities: LinkCapabilities) -> bool {
-    match packet.offload.gso_size {
-        // The device cuts the body; each piece gets a head of its own.
-        Some(size) => {
-            capabilities.gso_max > 0 && packet.head.len() + usize::from(size) <= mtu.into()
-        }
-        None => packet.len() <= mtu.into(),
     }
 }
 

@@ -67,6 +67,18 @@ impl Turn {
         }
     }
 
+    /// Packets leave by `link`.
+    pub(super) fn down_all(
+        &mut self,
+        link: LinkId,
+        packets: impl ExactSizeIterator<Item = Packet>,
+    ) {
+        match self.said.last_mut() {
+            Some(Said::Down(last, batch)) if *last == link => batch.extend(packets),
+            _ => self.said.push(Said::Down(link, packets.collect())),
+        }
+    }
+
     fn begun<T>(&self, first: T) -> Vec<T> {
         let mut batch = Vec::with_capacity(self.batch);
         batch.push(first);

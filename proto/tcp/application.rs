@@ -47,6 +47,7 @@ impl StateVector {
 
     /// The next octets in order, as far as they were granted: without copy a part of what the
     /// device delivered.
+    #[inline]
     pub fn read(&mut self) -> Option<Bytes> {
         let chunk = self.receive_buffer.read()?;
         if self.receive_buffer.unread() == 0 {
@@ -56,6 +57,11 @@ impl StateVector {
             self.need_ack(AckNeed::Now);
         }
         Some(chunk)
+    }
+
+    /// How many more times [`read`](Self::read) may give something before more has arrived.
+    pub fn readable_chunks(&self) -> usize {
+        self.receive_buffer.chunks()
     }
 
     /// The application writes no more: FIN follows what is queued (RFC 9293 section 3.6).

@@ -87,7 +87,7 @@ pub struct Counters {
     pub bytes_resent: u64,
     /// Segments received; a super-segment counts once.
     pub segments_in: u64,
-    /// Segments sent; a super-segment counts once.
+    /// Segments sent; of a super-segment all that it stands for.
     pub segments_out: u64,
     /// Retransmissions by cause.
     pub resent: Resent,
@@ -129,13 +129,13 @@ pub struct Resent {
 }
 
 impl Resent {
-    pub(super) fn count(&mut self, cause: Retransmission) {
-        match cause {
-            Retransmission::Handshake => self.handshake += 1,
-            Retransmission::FastRetransmit => self.fast += 1,
-            Retransmission::Timeout => self.timeout += 1,
-            Retransmission::WindowProbe => self.probe += 1,
-        }
+    pub(super) fn count(&mut self, cause: Retransmission, segments: u32) {
+        *match cause {
+            Retransmission::Handshake => &mut self.handshake,
+            Retransmission::FastRetransmit => &mut self.fast,
+            Retransmission::Timeout => &mut self.timeout,
+            Retransmission::WindowProbe => &mut self.probe,
+        } += segments;
     }
 
     /// All of them.

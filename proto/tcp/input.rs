@@ -1,8 +1,10 @@
 //! A segment arrives: the steps of RFC 9293 section 3.10.7.4.
 
+use bytes::Bytes;
+
 use super::acceptance::{
     AckVerdict, ResetVerdict, is_acceptable, is_old_timestamp, judge_ack, judge_reset,
-    may_supersede,
+    may_supersede, updates_window,
 };
 use super::reassembly::Insertion;
 use super::vector::AckNeed;
@@ -15,6 +17,56 @@ impl StateVector {
     /// MSS when a device has joined segments.
     pub fn handle_segment(&mut self, segment: Segment, now: Instant) {
         self.counters.segments_in += 1;
+        if self.is_predicted(&segment, now) {
+            return self.take_predicted(segment, now);
+        }
+        self.handle_unpredicted(segment, now);
+    }
+
+    /// Header prediction, as Van Jacobson devised it: whether a segment is what the receiver of a bulk
+    /// transfer is sent nearly always, the next octets and no other news. The full treatment would do
+    /// the same as [`take_predicted`](Self::take_predicted), only with more questions.
+    fn is_predicted(&self, segment: &Segment, now: Instant) -> bool {
+        let text_fits = || {
+            let room = self.rcv.edge.distance_from(self.rcv.nxt) as usize;
+            !segment.payload.is_empty() && segment.payload.len() <= room
+        };
+        let timestamps_fit = || match segment.options.timestamps {
+            Some(timestamps) if self.timestamps.agreed => {
+                let (recent, recent_at) = (self.timestamps.recent, self.timestamps.recent_at);
+                !is_old_timestamp(timestamps, recent, recent_at, now)
+            }
+            _ => !self.timestamps.agreed,
+        };
+        let nothing_in_flight = || self.scoreboard.is_empty() && self.recovery.dup_acks == 0;
+        let windows_are_open = || self.snd.wnd > 0 && segment.window > 0;
+        self.state == State::Established
+            && segment.flags.0 & !Flags::PSH.0 == Flags::ACK.0
+            && segment.seq == self.rcv.nxt
+            && segment.ack == self.snd.una
+            && segment.options.sack.is_empty()
+            && text_fits()
+            && timestamps_fit()
+            && self.reassembly.is_untouched()
+            && nothing_in_flight()
+            && windows_are_open()
+            && self.attached
+    }
+
+    /// Takes the next octets.
+    fn take_predicted(&mut self, segment: Segment, now: Instant) {
+        self.note_timestamp(&segment, now);
+        self.patience.heard = now;
+        self.patience.keep_alives = 0;
+        if updates_window(segment.seq, segment.ack, self.snd.wl1, self.snd.wl2) {
+            let window = u32::from(segment.window) << self.snd.shift;
+            self.update_window(window, segment.seq, segment.ack);
+        }
+        self.take_text(segment.payload, now);
+        self.schedule_ack(now);
+    }
+
+    fn handle_unpredicted(&mut self, segment: Segment, now: Instant) {
         match self.state {
             State::Closed | State::Listen => {}
             State::SynSent => self.handle_in_syn_sent(segment, now),
@@ -170,10 +222,7 @@ impl StateVector {
         if segment.flags.contains(Flags::FIN) && sent_end.is_at_or_before(self.rcv.edge) {
             self.reassembly.set_fin(sent_end);
         }
-        if !payload.is_empty() {
-            let full = u16::try_from(payload.len()).unwrap_or(u16::MAX).min(self.config.own_mss());
-            self.rcv.mss = self.rcv.mss.max(full);
-        }
+        self.learn_mss(payload.len());
         if seq.is_after(self.rcv.nxt) {
             self.keep_out_of_order(seq, payload);
             return;
@@ -185,15 +234,27 @@ impl StateVector {
             bytes::Buf::advance(&mut payload, skip);
         }
         if !payload.is_empty() {
-            self.rcv.nxt += payload.len() as u32;
-            self.counters.bytes_in += payload.len() as u64;
-            self.receive_buffer.push(payload);
-            self.events.readable |= self.receive_buffer.is_readable();
-            let rtt = self.rtt.smoothed().unwrap_or(self.config.rto_initial);
-            self.receive_buffer.tune(now, rtt);
+            self.take_text(payload, now);
         }
         self.deliver_in_order(now);
         self.schedule_ack(now);
+    }
+
+    /// Takes octets that begin at RCV.NXT.
+    fn take_text(&mut self, payload: Bytes, now: Instant) {
+        self.learn_mss(payload.len());
+        self.rcv.nxt += payload.len() as u32;
+        self.counters.bytes_in += payload.len() as u64;
+        self.receive_buffer.push(payload);
+        self.events.readable |= self.receive_buffer.is_readable();
+        let rtt = self.rtt.smoothed().unwrap_or(self.config.rto_initial);
+        self.receive_buffer.tune(now, rtt);
+    }
+
+    /// A segment of the peer carried that much.
+    fn learn_mss(&mut self, payload: usize) {
+        let full = u16::try_from(payload).unwrap_or(u16::MAX).min(self.config.own_mss());
+        self.rcv.mss = self.rcv.mss.max(full);
     }
 
     /// Takes what has waited for this octet, and the FIN when its turn has come.
@@ -236,7 +297,7 @@ impl StateVector {
         }
     }
 
-    fn keep_out_of_order(&mut self, seq: SeqNumber, payload: bytes::Bytes) {
+    fn keep_out_of_order(&mut self, seq: SeqNumber, payload: Bytes) {
         self.need_ack(AckNeed::Alone);
         if payload.is_empty() {
             return;

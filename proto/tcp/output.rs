@@ -61,7 +61,7 @@ impl StateVector {
         // The window of a SYN is never scaled (RFC 7323 section 2.2).
         segment.window = clamp_window(self.receive_buffer.space());
         if let Some(cause) = retransmission {
-            self.counters.resent.count(cause);
+            self.counters.resent.count(cause, 1);
         } else {
             self.patience.since.get_or_insert(now);
         }
@@ -97,7 +97,7 @@ impl StateVector {
         let len = self.snd.wnd.clamp(1, u32::from(self.snd.mss));
         if let Some((start, end)) = self.scoreboard.first() {
             let end = end.earlier(start + len);
-            self.counters.resent.count(Retransmission::WindowProbe);
+            self.counters.resent.count(Retransmission::WindowProbe, 1);
             self.scoreboard.resent(start, end, now);
             let segment = self.data_segment(start, end, now);
             self.timers.set(TimerKind::Retransmit, self.next_retransmission(false, now));
@@ -147,8 +147,9 @@ impl StateVector {
             Phase::Loss => Retransmission::Timeout,
             Phase::Open | Phase::Fast => Retransmission::FastRetransmit,
         };
-        self.counters.resent.count(cause);
-        self.counters.bytes_resent += u64::from(end.distance_from(start));
+        let octets = end.distance_from(start);
+        self.counters.resent.count(cause, octets.div_ceil(mss));
+        self.counters.bytes_resent += u64::from(octets);
         let segment = self.data_segment(start, end, now);
         self.timers.set(TimerKind::Retransmit, self.next_retransmission(false, now));
         Some(self.transmit(segment, mss, Some(cause)))
@@ -356,8 +357,13 @@ impl StateVector {
         if self.timestamps.agreed { 3 } else { SackBlocks::MAX }
     }
 
-    fn transmit(&self, segment: Segment, mss: u32, cause: Option<Retransmission>) -> Transmit {
+    fn transmit(&mut self, segment: Segment, mss: u32, cause: Option<Retransmission>) -> Transmit {
         let gso = segment.payload.len() > mss as usize;
+        if gso {
+            // One of them is counted already.
+            let octets = segment.payload.len() as u32;
+            self.counters.segments_out += u64::from(octets.div_ceil(mss) - 1);
+        }
         Transmit { gso_size: gso.then_some(mss as u16), segment, retransmission: cause }
     }
 

@@ -48,6 +48,11 @@ impl Reassembly {
         self.runs.is_empty()
     }
 
+    /// Whether nothing came before its turn, not even the FIN.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.runs.is_empty() && self.fin.is_none()
+    }
+
     /// Remembers that the stream ends here.
     pub(super) fn set_fin(&mut self, at: SeqNumber) {
         self.fin = Some(at);

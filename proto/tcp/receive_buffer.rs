@@ -54,6 +54,11 @@ impl ReceiveBuffer {
         self.unread
     }
 
+    /// How many chunks they lie in.
+    pub(super) fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
     /// Room for octets after those that wait.
     pub(super) fn space(&self) -> u32 {
         self.limit.saturating_sub(self.unread as u32)
@@ -85,6 +90,7 @@ impl ReceiveBuffer {
     }
 
     /// The next octets, as far as they were granted.
+    #[inline]
     pub(super) fn read(&mut self) -> Option<Bytes> {
         if self.credit == 0 {
             return None;

@@ -265,6 +265,35 @@ proptest! {
     }
 
     #[test]
+    fn a_super_segment_is_cut_into_what_would_have_been_written_one_by_one(
+        ip in whole(|_| Protocol::TCP), ported in segment(), payload in octets(3000), size in 1u16..1500,
+        mode in mode(),
+    ) {
+        let mut ported = ported;
+        ported.segment.payload = payload;
+        let whole = &ported.segment.payload;
+        let emit = |ported, gso, mode| tcp::emit(&mut BytesMut::new(), &ip, ported, gso, mode).unwrap();
+        let one_by_one = whole.chunks(size.into()).enumerate().map(|(index, payload)| {
+            let mut piece = ported.clone();
+            let offset = index * usize::from(size);
+            piece.segment.seq = piece.segment.seq + offset as u32;
+            piece.segment.payload = whole.slice_ref(payload);
+            if offset > 0 {
+                piece.segment.flags.0 &= !Flags::CWR.0;
+            }
+            if offset + payload.len() < whole.len() {
+                piece.segment.flags.0 &= !(Flags::PSH | Flags::FIN).0;
+            }
+            emit(piece, None, mode)
+        });
+        let packet = emit(ported.clone(), Some(size), ChecksumMode::Partial);
+        let pieces = tcp::split(&mut BytesMut::new(), packet, mode);
+        prop_assert_eq!(pieces.is_some(), !whole.is_empty());
+        let pieces: Vec<Packet> = pieces.into_iter().flatten().collect();
+        prop_assert_eq!(pieces, one_by_one.collect::<Vec<_>>());
+    }
+
+    #[test]
     fn a_datagram_comes_back(
         ip in whole(|_| Protocol::UDP),
         src_port: u16, dst_port: u16, payload in octets(200), mode in mode(),

@@ -2,6 +2,8 @@
 
 use core::net::IpAddr;
 
+use fearless_simd::{Level, Simd, dispatch};
+
 use super::{ChecksumState, EmitError, IpHeader, Packet, Protocol};
 
 /// Who completes the checksum of a packet that is emitted.
@@ -96,6 +98,20 @@ pub fn checksum(octets: &[u8]) -> u16 {
     !u16::from_be(fold(u64::from(sum_octets(octets))))
 }
 
+/// Whether a header that contains its checksum is intact.
+#[inline]
+pub(super) fn header_is_intact(header: &[u8]) -> bool {
+    match <&[u8; 20]>::try_from(header) {
+        // Nearly always, and a sum of five words needs no loop.
+        Ok(plain) => {
+            let (words, _) = plain.as_chunks::<4>();
+            let words = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word)));
+            fold(words.sum()) == 0xffff
+        }
+        Err(_) => checksum(header) == 0,
+    }
+}
+
 /// Whether the checksum that covers `packet`, the payload of `ip`, and its pseudo header is good, or
 /// need not be looked at.
 pub(super) fn transport_is_intact(ip: &IpHeader, packet: &Packet) -> bool {
@@ -111,7 +127,7 @@ const fn native(octets: [u8; 2]) -> u64 {
 
 /// Folds a sum to 16 bits, carries added at the low end.
 const fn fold(sum: u64) -> u16 {
-    let sum = (sum >> 32) + (sum & 0xffff_ffff);
+    let sum = halves(sum);
     let sum = (sum >> 16) + (sum & 0xffff);
     let sum = (sum >> 16) + (sum & 0xffff);
     let sum = (sum >> 16) + (sum & 0xffff);
@@ -119,33 +135,47 @@ const fn fold(sum: u64) -> u16 {
 }
 
 /// The sum of octets in the machine's byte order, folded to 32 bits.
-///
-/// Words of 64 bits are cut into halves that cannot overflow their 64-bit lanes; eight lanes keep
-/// the vector units busy without any intrinsic.
 fn sum_octets(octets: &[u8]) -> u32 {
-    const LANES: usize = 4;
-    let (blocks, rest) = octets.as_chunks::<{ 8 * LANES }>();
-    let mut low = [0u64; LANES];
-    let mut high = [0u64; LANES];
-    for block in blocks {
-        let (words, _) = block.as_chunks::<8>();
-        for lane in 0..LANES {
-            let word = u64::from_ne_bytes(words[lane]);
-            low[lane] += word & 0xffff_ffff;
-            high[lane] += word >> 32;
-        }
+    let (words, rest) = octets.as_chunks::<8>();
+    let mut sum = if words.len() < FEW_WORDS {
+        words.iter().map(|word| halves(u64::from_ne_bytes(*word))).sum()
+    } else {
+        // Compiled once for each set of vector instructions; the processor says which to take.
+        dispatch!(Level::new(), simd => sum_words(simd, words))
+    };
+    // A pair of octets stands in the same columns wherever it begins.
+    let (pairs, rest) = rest.as_chunks::<2>();
+    for pair in pairs {
+        sum += native(*pair);
     }
-    let mut sum = low.iter().sum::<u64>() + high.iter().sum::<u64>();
-    let (words, tail) = rest.as_chunks::<4>();
-    for word in words {
-        sum += u64::from(u32::from_ne_bytes(*word));
+    for &last in rest {
+        sum += native([last, 0]);
     }
-    let mut last = [0; 4];
-    last[..tail.len()].copy_from_slice(tail);
-    sum += u64::from(u32::from_ne_bytes(last));
-    let sum = (sum >> 32) + (sum & 0xffff_ffff);
-    ((sum >> 32) + (sum & 0xffff_ffff)) as u32
+    halves(halves(sum)) as u32
 }
+
+/// The two 32-bit halves of a word, added.
+const fn halves(word: u64) -> u64 {
+    (word >> 32) + (word & 0xffff_ffff)
+}
+
+/// The sum of the halves of many words, in a form that compilers make vector instructions of.
+///
+/// Per word it costs a shift and two additions: the words are summed as they are, modulo 2^64, and
+/// their upper halves apart; at the end one sum is told from the other.
+#[inline(always)]
+fn sum_words<S: Simd>(_: S, words: &[[u8; 8]]) -> u64 {
+    let (mut whole, mut upper) = (0u64, 0u64);
+    for word in words {
+        let word = u64::from_ne_bytes(*word);
+        whole = whole.wrapping_add(word);
+        upper += word >> 32;
+    }
+    whole.wrapping_sub(upper << 32) + upper
+}
+
+/// For fewer words, such as those of headers, it does not pay to ask the processor.
+const FEW_WORDS: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -127,6 +127,7 @@ pub struct ParsedIp {
 /// Reads the IP header of a packet. All its headers must lie in `packet.head`.
 ///
 /// Then `packet.narrow(parsed.payload)` is what the transport's parser wants.
+#[inline]
 pub fn parse_ip(packet: &Packet) -> Result<ParsedIp, ParseError> {
     match version_of(&packet.head)? {
         IpVersion::V4 => ipv4::parse(&packet.head, packet.len()),

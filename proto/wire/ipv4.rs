@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::checksum::checksum;
+use super::checksum::{checksum, header_is_intact};
 use super::ip::{Fragment, IpHeader, ParsedIp};
 use super::{EmitError, Fault, Layer, ParseError, Protocol};
 
@@ -38,12 +38,13 @@ const fn error(fault: Fault, offset: usize) -> ParseError {
 }
 
 /// Reads the header of a packet of `packet_len` octets that begins with `head`.
+#[inline]
 pub(super) fn parse(head: &[u8], packet_len: usize) -> Result<ParsedIp, ParseError> {
     let (header, header_len, total_len) = read(head)?;
     if total_len < header_len || total_len > packet_len {
         return Err(error(Fault::BadTotalLen, field::TOTAL_LEN.start));
     }
-    if checksum(&head[..header_len]) != 0 {
+    if !header_is_intact(&head[..header_len]) {
         return Err(error(Fault::BadChecksum, field::CHECKSUM.start));
     }
     if let Some(fragment) = header.fragment {

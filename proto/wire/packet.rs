@@ -51,6 +51,7 @@ impl Packet {
     }
 
     /// Its octets as one piece; copied only if they lie in two.
+    #[inline]
     pub fn into_bytes(self) -> Bytes {
         match (self.head.is_empty(), self.body.is_empty()) {
             // An empty slice would keep the buffer alive all the same.
@@ -64,7 +65,17 @@ impl Packet {
     /// Only the octets in `range`, without copying; what lies outside the packet is left out.
     /// The place of a partial checksum moves along.
     #[must_use]
+    #[inline]
     pub fn narrow(mut self, range: Range<usize>) -> Self {
+        if let ChecksumState::Partial { start, .. } = &mut self.offload.checksum {
+            // Headers are shorter than 2^16 octets, and past the start it no longer matters.
+            *start = start.saturating_sub(u16::try_from(range.start).unwrap_or(u16::MAX));
+        }
+        if range.start <= self.head.len() && range.end == self.len() {
+            // No padding behind a header.
+            self.head.advance(range.start);
+            return self;
+        }
         let len = range.end.saturating_sub(range.start);
         let from_head = range.start.min(self.head.len());
         self.head.advance(from_head);
@@ -72,10 +83,6 @@ impl Packet {
         self.body.advance(from_body);
         self.head.truncate(len);
         self.body.truncate(len - self.head.len());
-        if let ChecksumState::Partial { start, .. } = &mut self.offload.checksum {
-            // Headers are shorter than 2^16 octets, and past the start it no longer matters.
-            *start = start.saturating_sub(u16::try_from(range.start).unwrap_or(u16::MAX));
-        }
         self
     }
 

@@ -9,23 +9,23 @@ use crate::wire::emit::{ChecksumField, emit_packet};
 use crate::wire::{ChecksumMode, EmitError, Fault, IpHeader, Layer, Packet, ParseError};
 
 /// Octets of a header without options.
-const HEADER_LEN: usize = 20;
+pub(super) const HEADER_LEN: usize = 20;
 
 /// The control bits; the three reserved ones before them are ignored and sent as zero.
 const FLAGS_MASK: u16 = 0x1ff;
 
 /// Where the fields lie.
-mod field {
+pub(super) mod field {
     use core::ops::Range;
 
-    pub(super) const SRC_PORT: Range<usize> = 0..2;
-    pub(super) const DST_PORT: Range<usize> = 2..4;
-    pub(super) const SEQ: Range<usize> = 4..8;
-    pub(super) const ACK: Range<usize> = 8..12;
-    pub(super) const OFFSET_FLAGS: Range<usize> = 12..14;
-    pub(super) const WINDOW: Range<usize> = 14..16;
-    pub(super) const CHECKSUM: Range<usize> = 16..18;
-    pub(super) const URGENT: Range<usize> = 18..20;
+    pub(in crate::wire::tcp) const SRC_PORT: Range<usize> = 0..2;
+    pub(in crate::wire::tcp) const DST_PORT: Range<usize> = 2..4;
+    pub(in crate::wire::tcp) const SEQ: Range<usize> = 4..8;
+    pub(in crate::wire::tcp) const ACK: Range<usize> = 8..12;
+    pub(in crate::wire::tcp) const OFFSET_FLAGS: Range<usize> = 12..14;
+    pub(in crate::wire::tcp) const WINDOW: Range<usize> = 14..16;
+    pub(in crate::wire::tcp) const CHECKSUM: Range<usize> = 16..18;
+    pub(in crate::wire::tcp) const URGENT: Range<usize> = 18..20;
 }
 
 const fn error(fault: Fault, offset: usize) -> ParseError {
@@ -45,6 +45,7 @@ pub struct PortedSegment {
 
 /// Reads the payload of an IP packet whose header said `ip`; verifies the checksum unless the device
 /// has. The payload of the segment is a slice of the packet, not a copy.
+#[inline]
 pub fn parse(ip: &IpHeader, mut packet: Packet) -> Result<PortedSegment, ParseError> {
     let head = &packet.head[..];
     let fixed = head.first_chunk::<HEADER_LEN>().ok_or(error(Fault::Truncated, head.len()))?;

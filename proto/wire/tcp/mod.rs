@@ -4,7 +4,9 @@ mod header;
 mod options;
 mod segment;
 mod seq;
+mod split;
 
 pub use header::{PortedSegment, emit, parse};
 pub use segment::{Flags, Options, SackBlocks, Segment, Timestamps};
 pub use seq::SeqNumber;
+pub use split::{Pieces, split};
