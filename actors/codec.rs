@@ -3,6 +3,8 @@
 //! It is also where a connection begins: a SYN for a listener spawns a state vector together with that
 //! SYN, and a segment that belongs to nobody is answered statelessly.
 
+mod batch;
+
 use std::rc::Rc;
 
 use bytes::BytesMut;
@@ -17,13 +19,14 @@ use netmart_proto::wire::tcp::{Flags, PortedSegment, Segment};
 use netmart_proto::wire::{ChecksumMode, IpHeader, IpVersion, Protocol, tcp as wire};
 use smallvec::SmallVec;
 
-use crate::address::{Address, Flow, FlowPattern, LocalAddress, RemoteAddress};
+use self::batch::{Batch, Group};
+use crate::address::{Flow, FlowPattern};
 use crate::config::{Config, TcpConfigs};
 use crate::doors::{Doors, Knock};
 use crate::message::{
-    Arrivals, Datagram, DatagramsIn, DatagramsOut, Discard, DiscardKey, HalfOpen, IcmpErrorIn,
-    Listening, ListeningPattern, OfListenerPattern, OfProtocol, OutgoingDatagram, Reoffer,
-    SegmentsIn, SegmentsOut,
+    Arrivals, DatagramsIn, DatagramsOut, Discard, DiscardKey, HalfOpen, IcmpErrorIn, Listening,
+    ListeningPattern, OfListenerPattern, OfProtocol, OutgoingDatagram, Reoffer, SegmentsIn,
+    SegmentsOut,
 };
 use crate::route::{RouteTable, watch_routes, watches_routes};
 use crate::state_vector::StateVector;
@@ -52,12 +55,6 @@ enum Life {
     /// Its interest has been seen.
     Live,
 }
-
-/// The segments of one flow in a batch of datagrams.
-type Group = (Flow, SmallVec<[Segment; 1]>);
-
-/// How far back in a batch to look for earlier segments of the same flow.
-const GROUPS_SEARCHED: usize = 4;
 
 /// Octets set aside for headers at a time: some hundreds of packets.
 const ARENA: usize = 32 * 1024;
@@ -97,39 +94,6 @@ impl Codec {
     }
 
     // ------------------------------------------------------------------------------ inward
-
-    /// Adds a datagram's segment to the group of its flow.
-    ///
-    /// `left` is how many datagrams are left: mostly they are all of one flow.
-    fn decode(
-        datagram: Datagram,
-        left: usize,
-        groups: &mut Vec<Group>,
-    ) -> Result<(), &'static str> {
-        let Datagram { header, transport } = datagram;
-        let PortedSegment { src_port, dst_port, segment } =
-            wire::parse(&header, transport).map_err(|error| error.fault.name())?;
-        if src_port == 0 || dst_port == 0 {
-            return Err("port_zero");
-        }
-        let flow = Flow {
-            local: LocalAddress(Address::new(header.dst, dst_port)),
-            remote: RemoteAddress(Address::new(header.src, src_port)),
-        };
-        let known = groups.iter_mut().rev().take(GROUPS_SEARCHED).find(|group| group.0 == flow);
-        match known {
-            Some((_, segments)) => segments.push(segment),
-            None => {
-                let mut segments = SmallVec::new();
-                if groups.is_empty() {
-                    segments.reserve_exact(left);
-                }
-                segments.push(segment);
-                groups.push((flow, segments));
-            }
-        }
-        Ok(())
-    }
 
     /// Hands the segments to their state vector, to a new one, or to nobody.
     fn dispatch(&mut self, (flow, segments): Group, at: Instant, ctx: &mut Context<'_, Self>) {
@@ -273,16 +237,13 @@ impl Actor for Codec {
 impl Handler<DatagramsIn> for Codec {
     fn handle(&mut self, message: Delivery<'_, DatagramsIn>, ctx: &mut Context<'_, Self>) {
         let DatagramsIn { datagrams, at, .. } = message.take();
-        let mut groups = Vec::new();
-        let mut left = datagrams.len();
+        let mut batch = Batch::of(datagrams.len());
         for datagram in datagrams {
-            let decoded = Self::decode(datagram, left, &mut groups);
-            left -= 1;
-            if let Err(reason) = decoded {
+            if let Err(reason) = batch.decode(datagram) {
                 Self::discard(reason, ctx);
             }
         }
-        for group in groups {
+        for group in batch.into_groups() {
             self.dispatch(group, at, ctx);
         }
     }

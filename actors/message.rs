@@ -5,6 +5,7 @@
 
 use core::fmt::{self, Write};
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use netmart_bus::{ActorId, Topic, WhenFull};
@@ -124,8 +125,9 @@ topic!(Route, "route", to: RouteKey, |_this, _out| Ok(()));
 #[derive(Clone, Debug)]
 pub struct Datagram {
     /// What its header says. The destination is one of our addresses; of UDP it may also be one that
-    /// all hosts of a network share.
-    pub header: IpHeader,
+    /// all hosts of a network share. TCP segments of one flow may share one, but for the
+    /// identification of IPv4, which means nothing there (RFC 6864).
+    pub header: Rc<IpHeader>,
     /// From the transport header on.
     pub transport: Packet,
 }

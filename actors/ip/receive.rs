@@ -1,12 +1,12 @@
 //! Which packets are for us, and for whom of us.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::ops::Range;
+use std::rc::Rc;
 
 use netmart_proto::wire::icmp::IcmpErrorKind;
 use netmart_proto::wire::{
-    ChecksumState, Fault, Fragment, IpHeader, IpVersion, Layer, Packet, ParseError, Protocol,
-    parse_ip,
+    ChecksumState, Fault, Fragment, IpHeader, IpVersion, Layer, Likeness, Packet, ParseError,
+    ParsedIp, Protocol, parse_ip,
 };
 
 use super::icmp::UNRECOGNIZED_OPTION;
@@ -24,23 +24,28 @@ pub(super) enum Origin {
 }
 
 impl Ip {
-    /// Reads a packet and hands it on.
-    pub(super) fn receive(&mut self, mut packet: Packet, origin: Origin, turn: &mut Turn) {
+    /// Reads a packet, unless it bears a header that was read just now, and hands it on.
+    pub(super) fn receive(&mut self, packet: Packet, origin: Origin, turn: &mut Turn) {
+        if let Some(packet) = turn.up_if_known(packet) {
+            self.receive_unknown(packet, origin, turn);
+        }
+    }
+
+    fn receive_unknown(&mut self, mut packet: Packet, origin: Origin, turn: &mut Turn) {
         // Once more for each datagram that this packet makes whole: those may hide fragments again.
         loop {
             let parsed = match parse_ip(&packet) {
                 Ok(parsed) => parsed,
                 Err(error) => return self.refuse(&packet, error, origin, turn),
             };
-            let header = parsed.header;
-            if let Err(reason) = self.admit(&header, origin, turn) {
+            if let Err(reason) = self.admit(&parsed.header, origin, turn) {
                 return turn.discard(reason);
             }
-            if header.fragment.is_none_or(Fragment::is_whole) {
-                return self.hand_on(header, packet, parsed.payload, origin, turn);
+            if parsed.header.fragment.is_none_or(Fragment::is_whole) {
+                return self.hand_on(parsed, packet, origin, turn);
             }
             let piece = packet.narrow(parsed.payload);
-            match self.reassembly.handle_fragment(header, piece, turn.at) {
+            match self.reassembly.handle_fragment(parsed.header, piece, turn.at) {
                 Ok(Some(whole)) => packet = whole,
                 Ok(None) => return,
                 Err(refusal) => return turn.discard(refusal.name()),
@@ -79,15 +84,11 @@ impl Ip {
     }
 
     /// Gives a whole datagram to whoever handles its protocol.
-    fn hand_on(
-        &mut self,
-        header: IpHeader,
-        packet: Packet,
-        payload: Range<usize>,
-        origin: Origin,
-        turn: &mut Turn,
-    ) {
-        let protocol = header.protocol;
+    fn hand_on(&mut self, parsed: ParsedIp, packet: Packet, origin: Origin, turn: &mut Turn) {
+        let protocol = parsed.header.protocol;
+        let may_recur = protocol == Protocol::TCP && origin == Origin::Link;
+        let likeness = if may_recur { Likeness::of(&packet, &parsed) } else { None };
+        let ParsedIp { header, payload } = parsed;
         let is_icmp = protocol == icmp_for(&header.dst);
         let is_wanted = is_icmp || turn.continues(protocol) || self.wants(protocol);
         if !is_wanted {
@@ -110,6 +111,10 @@ impl Ip {
         if is_icmp {
             self.receive_icmp(&header, transport, turn);
         } else {
+            let header = Rc::new(header);
+            if may_recur {
+                turn.know(likeness, &header);
+            }
             turn.up(Datagram { header, transport });
         }
     }

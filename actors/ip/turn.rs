@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use netmart_proto::Instant;
-use netmart_proto::wire::{Packet, Protocol};
+use netmart_proto::wire::{IpHeader, Likeness, Packet, Protocol};
 use smallvec::SmallVec;
 
 use crate::message::{Datagram, Echo, IcmpErrorIn, LinkId, OfProtocol};
@@ -17,6 +18,8 @@ pub(super) struct Turn {
     /// Source, destination and protocol of the last packet that was let in: the next one mostly has
     /// the same.
     pub(super) admitted: Option<(IpAddr, IpAddr, Protocol)>,
+    /// How the last TCP segment from a link looked, and its header: the next one mostly bears the same.
+    known: Option<(Likeness, Rc<IpHeader>)>,
     /// How many packets began the turn: mostly they make one batch.
     batch: usize,
     said: SmallVec<[Said; 2]>,
@@ -38,6 +41,7 @@ impl Turn {
         Self {
             at,
             admitted: None,
+            known: None,
             batch,
             said: SmallVec::new(),
             looped: VecDeque::new(),
@@ -52,6 +56,22 @@ impl Turn {
             Some(Said::Up(last, datagrams)) if *last == of => datagrams.push(datagram),
             _ => self.said.push(Said::Up(of, self.begun(datagram))),
         }
+    }
+
+    /// Remembers the header of a segment that was let in.
+    pub(super) fn know(&mut self, likeness: Option<Likeness>, header: &Rc<IpHeader>) {
+        self.known = likeness.map(|likeness| (likeness, Rc::clone(header)));
+    }
+
+    /// Takes up a packet that bears the header we know; gives back any other.
+    #[inline]
+    pub(super) fn up_if_known(&mut self, packet: Packet) -> Option<Packet> {
+        let recognised = self.known.as_ref().and_then(|(likeness, header)| {
+            Some((likeness.payload_of(&packet)?, Rc::clone(header)))
+        });
+        let Some((payload, header)) = recognised else { return Some(packet) };
+        self.up(Datagram { header, transport: packet.narrow(payload) });
+        None
     }
 
     /// Whether the last thing said was a datagram of `protocol` going up.

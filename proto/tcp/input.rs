@@ -26,7 +26,7 @@ impl StateVector {
     /// Header prediction, as Van Jacobson devised it: whether a segment is what the receiver of a bulk
     /// transfer is sent nearly always, the next octets and no other news. The full treatment would do
     /// the same as [`take_predicted`](Self::take_predicted), only with more questions.
-    fn is_predicted(&self, segment: &Segment, now: Instant) -> bool {
+    pub(super) fn is_predicted(&self, segment: &Segment, now: Instant) -> bool {
         let text_fits = || {
             let room = self.rcv.edge.distance_from(self.rcv.nxt) as usize;
             !segment.payload.is_empty() && segment.payload.len() <= room
@@ -66,7 +66,8 @@ impl StateVector {
         self.schedule_ack(now);
     }
 
-    fn handle_unpredicted(&mut self, segment: Segment, now: Instant) {
+    /// Takes any segment.
+    pub(super) fn handle_unpredicted(&mut self, segment: Segment, now: Instant) {
         match self.state {
             State::Closed | State::Listen => {}
             State::SynSent => self.handle_in_syn_sent(segment, now),

@@ -9,8 +9,8 @@ use netmart_proto::wire::tcp::{
 };
 use netmart_proto::wire::udp::{self, Datagram};
 use netmart_proto::wire::{
-    ChecksumMode, ChecksumState, Fragment, IpHeader, IpVersion, Ipv4Options, Packet, Protocol,
-    checksum, emit_ip, parse_ip,
+    ChecksumMode, ChecksumState, Fragment, IpHeader, IpVersion, Ipv4Options, Likeness, Packet,
+    Protocol, checksum, emit_ip, parse_ip,
 };
 use proptest::prelude::*;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -259,9 +259,50 @@ proptest! {
         let (octets, whole) = (got.unknown.take(), want.unknown.as_deref());
         let octets = octets.unwrap_or_default();
         prop_assert!(whole.unwrap_or_default().starts_with(&octets));
-        got.sack = want.sack;
+        got.sack.clone_from(&want.sack);
         got.unknown.clone_from(&want.unknown);
         prop_assert_eq!(received, ported);
+    }
+
+    #[test]
+    fn what_is_recognised_is_what_would_have_been_read(
+        first in prop_oneof![ipv4(), ipv6()], ident: u16, other in prop_oneof![ipv4(), ipv6()],
+        (plain, same, len, padding) in (any::<bool>(), any::<bool>(), 0usize..300, 0usize..3),
+        spoilt in prop::option::weighted(0.3, (0usize..40, any::<u8>())),
+    ) {
+        let tidy = |header: IpHeader| match plain {
+            true => IpHeader {
+                fragment: None, dont_fragment: true, options: <_>::default(), protocol: Protocol::TCP,
+                ..header
+            },
+            false => header,
+        };
+        let packet = |header: &IpHeader, len, padding| {
+            let mut octets = BytesMut::new();
+            emit_ip(&mut octets, header, len).ok()?;
+            octets.resize(octets.len() + len + padding, 7);
+            Some(octets)
+        };
+        let first = tidy(first);
+        let second = if same { IpHeader { ident: ident.into(), ..first.clone() } } else { tidy(other) };
+        let (Some(one), Some(mut two)) = (packet(&first, 8, 0), packet(&second, len, padding)) else {
+            return Ok(());
+        };
+        if let Some((at, octet)) = spoilt && at < two.len() {
+            two[at] ^= octet;
+        }
+        let (one, two) = (Packet::from(one.freeze()), Packet::from(two.freeze()));
+        let Ok(parsed) = parse_ip(&one) else { return Ok(()) };
+        let likeness = Likeness::of(&one, &parsed);
+        prop_assert!(likeness.is_some() || !plain);
+        let recognised = likeness.and_then(|likeness| likeness.payload_of(&two));
+        prop_assert!(recognised.is_some() || !(plain && same && spoilt.is_none() && len > 0));
+        if let Some(payload) = recognised {
+            let read = parse_ip(&two).unwrap();
+            prop_assert_eq!(read.payload, payload);
+            let ident = if read.header.version() == IpVersion::V4 { read.header.ident } else { 0 };
+            prop_assert_eq!(read.header, IpHeader { ident, ..parsed.header });
+        }
     }
 
     #[test]
@@ -276,7 +317,7 @@ proptest! {
         let one_by_one = whole.chunks(size.into()).enumerate().map(|(index, payload)| {
             let mut piece = ported.clone();
             let offset = index * usize::from(size);
-            piece.segment.seq = piece.segment.seq + offset as u32;
+            piece.segment.seq += offset as u32;
             piece.segment.payload = whole.slice_ref(payload);
             if offset > 0 {
                 piece.segment.flags.0 &= !Flags::CWR.0;

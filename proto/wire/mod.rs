@@ -32,6 +32,7 @@ mod ipv4;
 mod ipv6;
 mod packet;
 mod protocol;
+mod recognise;
 pub mod tcp;
 pub mod udp;
 
@@ -41,3 +42,4 @@ pub use ip::{Fragment, IpHeader, IpVersion, ParsedIp, emit_ip, parse_ip};
 pub use ipv4::{Ipv4Option, Ipv4Options, Route};
 pub use packet::{ChecksumState, Offload, Packet};
 pub use protocol::Protocol;
+pub use recognise::Likeness;

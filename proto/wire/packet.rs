@@ -51,21 +51,22 @@ impl Packet {
     }
 
     /// Its octets as one piece; copied only if they lie in two.
-    #[inline]
+    #[inline(always)]
     pub fn into_bytes(self) -> Bytes {
-        match (self.head.is_empty(), self.body.is_empty()) {
-            // An empty slice would keep the buffer alive all the same.
-            (true, true) => Bytes::new(),
-            (false, true) => self.head,
-            (true, false) => self.body,
-            (false, false) => self.to_vec().into(),
+        // An empty slice would keep the buffer alive all the same: an empty piece goes.
+        if self.head.is_empty() && !self.body.is_empty() {
+            self.body
+        } else if self.body.is_empty() && !self.head.is_empty() {
+            self.head
+        } else {
+            self.to_vec().into()
         }
     }
 
     /// Only the octets in `range`, without copying; what lies outside the packet is left out.
     /// The place of a partial checksum moves along.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn narrow(mut self, range: Range<usize>) -> Self {
         if let ChecksumState::Partial { start, .. } = &mut self.offload.checksum {
             // Headers are shorter than 2^16 octets, and past the start it no longer matters.
@@ -74,8 +75,13 @@ impl Packet {
         if range.start <= self.head.len() && range.end == self.len() {
             // No padding behind a header.
             self.head.advance(range.start);
-            return self;
+        } else {
+            self.cut(range);
         }
+        self
+    }
+
+    fn cut(&mut self, range: Range<usize>) {
         let len = range.end.saturating_sub(range.start);
         let from_head = range.start.min(self.head.len());
         self.head.advance(from_head);
@@ -83,7 +89,6 @@ impl Packet {
         self.body.advance(from_body);
         self.head.truncate(len);
         self.body.truncate(len - self.head.len());
-        self
     }
 
     /// Does what a device would do for a [partial](ChecksumState::Partial) checksum, for links whose

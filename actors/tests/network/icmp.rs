@@ -188,7 +188,8 @@ fn icmp_with_a_wrong_checksum_or_of_an_unknown_kind_is_dropped() {
 /// What udp would report of `packet`.
 fn report(packet: Packet, code: u8) -> IcmpReport {
     let parsed = parse_ip(&packet).unwrap();
-    let datagram = Datagram { header: parsed.header, transport: packet.narrow(parsed.payload) };
+    let datagram =
+        Datagram { header: parsed.header.into(), transport: packet.narrow(parsed.payload) };
     IcmpReport { of: UDP, kind: IcmpErrorKind::Unreachable { code }, datagram }
 }
 

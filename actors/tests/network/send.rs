@@ -9,7 +9,8 @@ use netmart_actors::message::{
 };
 use netmart_proto::wire::icmp::{IcmpError, IcmpErrorKind, IcmpMessage};
 use netmart_proto::wire::{
-    ChecksumMode, ChecksumState, Fragment, IpHeader, Packet, Protocol, parse_ip, udp as wire_udp,
+    ChecksumMode, ChecksumState, Fragment, IpHeader, Offload, Packet, Protocol, parse_ip, tcp,
+    udp as wire_udp,
 };
 
 use crate::bench::{
@@ -169,16 +170,46 @@ fn tcp_over_ipv6_would_rather_know_than_be_fragmented() {
     bench.assert_discarded(&[("ip/too_big", 1)]);
 }
 
+/// A super-segment of 4000 octets, to be cut into pieces of `size`.
+fn super_segment(from: &str, to: &str, size: u16) -> Packet {
+    let header = IpHeader::new(ip(from), ip(to), Protocol::TCP);
+    let payload = Bytes::from(vec![3; 4000]);
+    let segment = tcp::Segment { flags: tcp::Flags::ACK, payload, ..tcp::Segment::default() };
+    let ported = tcp::PortedSegment { src_port: 9, dst_port: 80, segment };
+    tcp::emit(&mut BytesMut::new(), &header, ported, Some(size), ChecksumMode::Partial).unwrap()
+}
+
 #[test]
-fn a_super_segment_that_the_device_cannot_split_is_too_big() {
+fn a_super_segment_is_cut_for_a_link_whose_device_does_not() {
+    for (from, to) in [(OURS, THEIRS), (OURS6, THEIRS6)] {
+        let mut bench = Bench::with_ip();
+        let heard = bench.packets_out();
+        let datagram =
+            || OutgoingDatagram { destination: ip(to), packet: super_segment(from, to, 1400) };
+        bench.inject(DatagramsOut { of: TCP, datagrams: vec![datagram(), datagram()] });
+        assert_eq!(heard.borrow().len(), 1, "they stay one batch");
+        let parts = packets(&heard).into_iter().map(|packet| {
+            assert_eq!(packet.offload, Offload::default());
+            let parsed = parse_ip(&packet).unwrap();
+            let read = tcp::parse(&parsed.header, packet.narrow(parsed.payload));
+            let segment = read.expect("the checksums are complete").segment;
+            (segment.seq.0, segment.payload.len())
+        });
+        let once = [(0, 1400), (1400, 1400), (2800, 1200)];
+        assert_eq!(parts.collect::<Vec<_>>(), [once, once].concat());
+        bench.assert_discarded(&[]);
+    }
+}
+
+#[test]
+fn a_super_segment_whose_pieces_are_too_big_for_the_link_is_told() {
     let mut bench = Bench::with_ip();
     let heard = bench.packets_out();
     let errors = bench.subscribe::<IcmpErrorIn>(TCP.exactly());
-    let header = IpHeader::new(ip(OURS), ip(THEIRS), Protocol::TCP);
-    let mut packet = udp_with(header, 9, 80, &[3; 4000]);
-    packet.offload.gso_size = Some(1400);
-    bench.inject(out(TCP, THEIRS, packet));
+    bench.inject(out(TCP, THEIRS, super_segment(OURS, THEIRS, 1461)));
     assert_eq!((packets(&heard).len(), errors.borrow().len()), (0, 1));
+    assert_eq!(errors.borrow()[0].kind, IcmpErrorKind::PacketTooBig { mtu: 1500 });
+    bench.assert_discarded(&[("ip/too_big", 1)]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod close;
 mod handshake;
 mod icmp;
 mod pair;
+mod prediction;
 mod random;
 mod receiving;
 mod recovery;

@@ -14,7 +14,7 @@ use crate::wire::tcp::{Flags, Segment, Timestamps};
 
 /// Something that happens to a machine.
 #[derive(Clone, Debug)]
-enum Operation {
+pub(super) enum Operation {
     Receive(Box<Segment>),
     Write(usize),
     Grant(usize),
@@ -65,7 +65,7 @@ fn segment() -> impl Strategy<Value = Segment> {
     )
 }
 
-fn operation() -> impl Strategy<Value = Operation> {
+pub(super) fn operation() -> impl Strategy<Value = Operation> {
     let kind = prop_oneof![
         Just(IcmpKind::PortUnreachable),
         Just(IcmpKind::HostUnreachable),
@@ -85,7 +85,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-fn perform(trace: &mut Trace, operation: Operation) {
+pub(super) fn perform(trace: &mut Trace, operation: Operation) {
     let now = trace.now;
     match operation {
         Operation::Receive(segment) => trace.vector.handle_segment(*segment, now),

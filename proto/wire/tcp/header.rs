@@ -3,7 +3,7 @@
 use bytes::{Buf, BytesMut};
 
 use super::options::{self, Layout};
-use super::{Flags, Segment, SeqNumber};
+use super::{Flags, Options, Segment, SeqNumber};
 use crate::wire::checksum::transport_is_intact;
 use crate::wire::emit::{ChecksumField, emit_packet};
 use crate::wire::{ChecksumMode, EmitError, Fault, IpHeader, Layer, Packet, ParseError};
@@ -58,7 +58,10 @@ pub fn parse(ip: &IpHeader, mut packet: Packet) -> Result<PortedSegment, ParseEr
     if !transport_is_intact(ip, &packet) {
         return Err(error(Fault::BadChecksum, field::CHECKSUM.start));
     }
-    let options = options::parse(options, HEADER_LEN)?;
+    let options = match options::parse_timestamps(options) {
+        Some(timestamps) => Options { timestamps: Some(timestamps), ..Options::default() },
+        None => options::parse(options, HEADER_LEN)?,
+    };
     packet.head.advance(header_len);
     Ok(PortedSegment {
         src_port: u16::from_be_bytes([s0, s1]),

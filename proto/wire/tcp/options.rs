@@ -34,24 +34,20 @@ mod len {
 /// (RFC 7323 appendix A).
 const ALIGNED_TIMESTAMPS: [u8; 4] = [kind::NOP, kind::NOP, kind::TIMESTAMPS, len::TIMESTAMPS as u8];
 
+/// What [`parse`] would find if `octets` are those of a segment that has timestamps and nothing else.
+#[inline]
+pub(super) fn parse_timestamps(octets: &[u8]) -> Option<Timestamps> {
+    let [a, b, c, d, v0, v1, v2, v3, e0, e1, e2, e3] = *octets else { return None };
+    let value = u32::from_be_bytes([v0, v1, v2, v3]);
+    let echo = u32::from_be_bytes([e0, e1, e2, e3]);
+    ([a, b, c, d] == ALIGNED_TIMESTAMPS).then_some(Timestamps { value, echo })
+}
+
 /// Reads the octets behind the fixed header, which begin at octet `offset` of it.
 ///
 /// Of an option that comes twice the last one counts. An option of known kind but of a length that
 /// is not its own is an error (MUST-7).
-#[inline]
 pub(super) fn parse(octets: &[u8], offset: usize) -> Result<Options, ParseError> {
-    if let [a, b, c, d, v0, v1, v2, v3, e0, e1, e2, e3] = *octets
-        && [a, b, c, d] == ALIGNED_TIMESTAMPS
-    {
-        let value = u32::from_be_bytes([v0, v1, v2, v3]);
-        let echo = u32::from_be_bytes([e0, e1, e2, e3]);
-        return Ok(Options { timestamps: Some(Timestamps { value, echo }), ..Options::default() });
-    }
-    parse_any(octets, offset)
-}
-
-#[inline(never)]
-fn parse_any(octets: &[u8], offset: usize) -> Result<Options, ParseError> {
     let mut options = Options::default();
     let mut unknown = Vec::new();
     for (at, option) in (Walk { octets, at: 0 }) {

@@ -144,10 +144,15 @@ pub struct Timestamps {
 }
 
 /// Up to four SACK blocks, each from its left edge up to, not including, its right edge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SackBlocks {
-    blocks: [(SeqNumber, SeqNumber); 4],
-    len: u8,
+///
+/// Nearly every segment has none: then it takes no more than a word.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SackBlocks(Option<Box<Blocks>>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Blocks {
+    blocks: [(SeqNumber, SeqNumber); SackBlocks::MAX],
+    len: usize,
 }
 
 impl SackBlocks {
@@ -156,21 +161,22 @@ impl SackBlocks {
 
     /// Adds a block; tells whether there was room.
     pub fn push(&mut self, left: SeqNumber, right: SeqNumber) -> bool {
-        let Some(slot) = self.blocks.get_mut(usize::from(self.len)) else {
+        let Blocks { blocks, len } = &mut **self.0.get_or_insert_default();
+        let Some(slot) = blocks.get_mut(*len) else {
             return false;
         };
         *slot = (left, right);
-        self.len += 1;
+        *len += 1;
         true
     }
 
     /// The blocks, in the order of the wire.
     pub fn as_slice(&self) -> &[(SeqNumber, SeqNumber)] {
-        &self.blocks[..usize::from(self.len)]
+        self.0.as_deref().map_or(&[], |Blocks { blocks, len }| &blocks[..*len])
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.0.is_none()
     }
 }
