@@ -26,7 +26,7 @@ pub(super) struct Device {
     #[arg(long, value_name = "CIDR", required = true)]
     address: Vec<String>,
 
-    /// An address of the kernel's side of the device [default: the first other one of each subnet]
+    /// The kernel's address on the device and its subnet [default: the first other one of each subnet]
     #[arg(long, value_name = "CIDR")]
     host_address: Vec<String>,
 
@@ -135,35 +135,41 @@ impl Running {
         if let Some((capture, path)) = self.capture {
             let path = path.display();
             let counted = capture.finish().with_context(|| format!("could not write {path}"))?;
-            told.push(format!("{path}: {counted:?}"));
+            told.push(
+                format!("{path}: {} packets", counted.written) + &left_out(counted.over_limit),
+            );
         }
         if let Some((trace, path)) = self.trace {
             let path = path.display();
             let counted = trace.finish().with_context(|| format!("could not write {path}"))?;
-            told.push(format!("{path}: {} events, {} lost", counted.events, counted.lost));
+            told.push(format!("{path}: {} events", counted.events) + &left_out(counted.lost));
         }
         Ok(told)
     }
 }
 
+fn left_out(count: u64) -> String {
+    if count == 0 { String::new() } else { format!(", {count} left out") }
+}
+
 impl Plan {
-    /// Reads the addresses and finds those of the kernel that were not given.
+    /// Reads the addresses, and chooses those of the kernel where none of a family was given.
     fn make(own: &[String], host: &[String]) -> Result<Self> {
         let own = own.iter().map(|text| parse(text)).collect::<Result<Vec<_>>>()?;
-        let mut host = host.iter().map(|text| parse(text)).collect::<Result<Vec<_>>>()?;
+        let given = host.iter().map(|text| parse(text)).collect::<Result<Vec<_>>>()?;
+        let mut host = given.clone();
         for net in &own {
-            let is_given = host.iter().any(|host| same_family(host, net));
-            let is_covered = host.iter().any(|host| net.contains(&host.addr()));
-            if !is_given || !is_covered && net.prefix_len() < net.max_prefix_len() {
-                let taken = |ip| own.iter().chain(&host).any(|net| net.addr() == ip);
-                match neighbour(net, taken) {
-                    Some(net) => host.push(net),
-                    None if is_given => {}
-                    None => bail!(
-                        "the subnet of {net} has no other address for the kernel: give it one with --host-address"
-                    ),
-                }
+            let is_given = given.iter().any(|given| same_family(given, net));
+            if is_given || host.iter().any(|host| net.contains(&host.addr())) {
+                continue;
             }
+            let taken = |ip| own.iter().any(|own| own.addr() == ip);
+            let neighbour = neighbour(net, taken);
+            host.push(neighbour.with_context(|| {
+                format!(
+                    "{net} has no neighbour for the kernel to be: say who it is with --host-address"
+                )
+            })?);
         }
         let plan = Self { own, host };
         plan.refuse_twins()?;
@@ -261,6 +267,8 @@ mod tests {
         assert_eq!(plan(&["fd00::1/127"], &[]), Ok("fd00::/127".into()));
         let both = plan(&["10.7.0.2/24", "fd00::2/64"], &[]);
         assert_eq!(both, Ok("10.7.0.1/24 fd00::1/64".into()));
+        let subnets = plan(&["10.7.0.2/24", "10.8.0.2/24"], &[]);
+        assert_eq!(subnets, Ok("10.7.0.1/24 10.8.0.1/24".into()));
         let neighbours = plan(&["10.7.0.1/24", "10.7.0.2/24"], &[]);
         assert_eq!(neighbours, Ok("10.7.0.3/24".into()), "one address of the subnet is enough");
     }
@@ -269,6 +277,7 @@ mod tests {
     fn an_address_that_is_given_is_used() {
         assert_eq!(plan(&["10.7.0.2/24"], &["10.7.0.9/24"]), Ok("10.7.0.9/24".into()));
         assert_eq!(plan(&["10.7.0.2/32"], &["10.7.0.1/24"]), Ok("10.7.0.1/24".into()));
+        assert_eq!(plan(&["10.7.0.2/24"], &["10.8.0.1/24"]), Ok("10.8.0.1/24".into()));
         let mixed = plan(&["10.7.0.2/32", "fd00::2/64"], &["10.7.0.1/32"]);
         assert_eq!(mixed, Ok("10.7.0.1/32 fd00::1/64".into()));
     }

@@ -46,8 +46,8 @@ Example (as root, or with CAP_NET_ADMIN):
   python3 -m http.server 8000 &
   netmart get --tun nm0 --address 10.7.0.2/24 http://10.7.0.1:8000/ -o listing.html
 
-The kernel's side of the device has the first other address of the subnet, 10.7.0.1 here. Servers beyond
-this machine are reached if the kernel forwards and translates for the subnet.";
+The kernel's side of the device has the first other address of the subnet, 10.7.0.1 here.
+Servers beyond this machine are reached if the kernel forwards and translates for the subnet.";
 
 /// Redirections that are followed.
 const MOST_REDIRECTS: usize = 10;
