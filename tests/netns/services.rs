@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::process::Stdio;
 use std::time::Duration;
 
 use crate::harness::{Namespace, STACK_V4, STACK_V6, Service, can_test, eventually, run, succeed};
@@ -171,7 +172,8 @@ fn without_its_device_it_ends() {
         return;
     }
     let space = Namespace::new();
-    let mut up = space.up(&["--echo", "7"]);
+    let mut up = Service::start(space.netmart("up").stderr(Stdio::null()));
+    up.wait_for(|line| line.starts_with("ready"));
     succeed(space.command("ip").args(["link", "del", "nm0"]));
     assert_eq!(up.end(), Some(1), "it says {:#?}", up.said);
 }
