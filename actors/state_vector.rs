@@ -171,8 +171,8 @@ impl StateVector {
         if self.relay != Presence::Here {
             return;
         }
-        let mut chunks = Chunks::with_capacity(self.machine.readable_chunks());
-        chunks.extend(std::iter::from_fn(|| self.machine.read()));
+        let mut chunks = Chunks::new();
+        self.machine.read_all(&mut chunks);
         if !chunks.is_empty() {
             self.say(Body::Data(chunks), ctx);
         }

@@ -29,7 +29,8 @@ struct Parent {
 #[must_use = "it is spawned by `Context::spawn` or `Dataspace::spawn`"]
 pub struct Spawn<A> {
     name: Cow<'static, str>,
-    actor: A,
+    /// Boxed, for a spawn is moved with each thing that is added to it.
+    actor: Box<A>,
     interests: Vec<Part<A>>,
     messages: Vec<Part<A>>,
 }
@@ -37,7 +38,12 @@ pub struct Spawn<A> {
 impl<A: Actor> Spawn<A> {
     /// `actor`, to be called `name` in traces; names need not be unique.
     pub fn new(name: impl Into<Cow<'static, str>>, actor: A) -> Self {
-        Self { name: name.into(), actor, interests: Vec::new(), messages: Vec::new() }
+        Self {
+            name: name.into(),
+            actor: Box::new(actor),
+            interests: Vec::new(),
+            messages: Vec::new(),
+        }
     }
 
     /// As [`Context::subscribe`](crate::Context::subscribe).
@@ -161,7 +167,7 @@ impl<A: Actor> Birth for Unborn<A> {
         let Self { id, spawn } = *self;
         let Spawn { name, actor, interests, messages } = spawn;
         let root = space.leases.borrow_mut().root(id);
-        let cell = Rc::new_cyclic(|this| ActorCell::new(id, root, name, actor, this.clone()));
+        let cell = Rc::new_cyclic(|this| ActorCell::new(id, root, name, *actor, this.clone()));
         let parent = Parent { actor: envelope.actor, spawn: envelope.id };
         // Each goes before all the others, so the last comes first.
         for part in messages.into_iter().rev().chain(interests.into_iter().rev()) {

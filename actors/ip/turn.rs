@@ -52,9 +52,18 @@ impl Turn {
     /// A datagram goes up.
     pub(super) fn up(&mut self, datagram: Datagram) {
         let of = OfProtocol { protocol: datagram.header.protocol };
+        self.batch_of(of).push(datagram);
+    }
+
+    /// The datagrams of `of` that go up together with the next one.
+    #[inline]
+    fn batch_of(&mut self, of: OfProtocol) -> &mut Vec<Datagram> {
+        if !matches!(self.said.last(), Some(Said::Up(last, _)) if *last == of) {
+            self.said.push(Said::Up(of, Vec::with_capacity(self.batch)));
+        }
         match self.said.last_mut() {
-            Some(Said::Up(last, datagrams)) if *last == of => datagrams.push(datagram),
-            _ => self.said.push(Said::Up(of, self.begun(datagram))),
+            Some(Said::Up(_, datagrams)) => datagrams,
+            _ => unreachable!("the last thing said is one of these, or was made so just now"),
         }
     }
 
@@ -70,7 +79,12 @@ impl Turn {
             Some((likeness.payload_of(&packet)?, Rc::clone(header)))
         });
         let Some((payload, header)) = recognised else { return Some(packet) };
-        self.up(Datagram { header, transport: packet.narrow(payload) });
+        let batch = self.batch_of(OfProtocol { protocol: header.protocol });
+        batch.push(Datagram { header, transport: packet });
+        if let Some(datagram) = batch.last_mut() {
+            // Not before it is moved: the processor is slow to move what was changed just now.
+            datagram.transport.keep(payload);
+        }
         None
     }
 

@@ -69,7 +69,12 @@ struct Queue(Rc<RefCell<VecDeque<Packet>>>);
 
 impl Device for Queue {
     fn transmit(&mut self, packets: &mut VecDeque<Packet>) {
-        self.0.borrow_mut().append(packets);
+        let mut sent = self.0.borrow_mut();
+        if sent.is_empty() {
+            mem::swap(&mut *sent, packets);
+        } else {
+            sent.append(packets);
+        }
     }
 }
 
@@ -92,7 +97,8 @@ impl Station {
 
     fn take(&mut self, packets: &mut VecDeque<Packet>, now: Time) {
         while !packets.is_empty() {
-            let batch = packets.drain(..packets.len().min(BATCH)).collect();
+            let rest = packets.split_off(packets.len().min(BATCH));
+            let batch = mem::replace(packets, rest).into();
             let arrival = Arrival { on: OnLink { link: LINK }, packets: batch, at: instant(now) };
             self.dataspace.inject(arrival).expect("the queue has room");
         }

@@ -47,21 +47,27 @@ impl StateVector {
 
     /// The next octets in order, as far as they were granted: without copy a part of what the
     /// device delivered.
-    #[inline]
     pub fn read(&mut self) -> Option<Bytes> {
         let chunk = self.receive_buffer.read()?;
+        self.note_read();
+        Some(chunk)
+    }
+
+    /// All that [`read`](Self::read) would give, one after the other.
+    pub fn read_all(&mut self, chunks: &mut impl Extend<Bytes>) {
+        if self.receive_buffer.is_readable() {
+            self.receive_buffer.read_all(chunks);
+            self.note_read();
+        }
+    }
+
+    fn note_read(&mut self) {
         if self.receive_buffer.unread() == 0 {
             self.tell_peer_closed();
         }
         if self.state.expects_data() && self.window_update_due() {
             self.need_ack(AckNeed::Now);
         }
-        Some(chunk)
-    }
-
-    /// How many more times [`read`](Self::read) may give something before more has arrived.
-    pub fn readable_chunks(&self) -> usize {
-        self.receive_buffer.chunks()
     }
 
     /// The application writes no more: FIN follows what is queued (RFC 9293 section 3.6).

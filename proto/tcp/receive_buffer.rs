@@ -54,11 +54,6 @@ impl ReceiveBuffer {
         self.unread
     }
 
-    /// How many chunks they lie in.
-    pub(super) fn chunks(&self) -> usize {
-        self.chunks.len()
-    }
-
     /// Room for octets after those that wait.
     pub(super) fn space(&self) -> u32 {
         self.limit.saturating_sub(self.unread as u32)
@@ -90,7 +85,6 @@ impl ReceiveBuffer {
     }
 
     /// The next octets, as far as they were granted.
-    #[inline]
     pub(super) fn read(&mut self) -> Option<Bytes> {
         if self.credit == 0 {
             return None;
@@ -101,13 +95,27 @@ impl ReceiveBuffer {
         } else {
             front.split_to(self.credit)
         };
+        self.count_read(chunk.len());
+        Some(chunk)
+    }
+
+    /// All octets that were granted.
+    pub(super) fn read_all(&mut self, chunks: &mut impl Extend<Bytes>) {
+        if self.unread <= self.credit {
+            chunks.extend(self.chunks.drain(..));
+            self.count_read(self.unread);
+        } else {
+            chunks.extend(core::iter::from_fn(|| self.read()));
+        }
+    }
+
+    fn count_read(&mut self, octets: usize) {
         if self.chunks.is_empty() && self.chunks.capacity() > IDLE_CHUNKS {
             self.chunks = VecDeque::new();
         }
-        self.credit -= chunk.len();
-        self.unread -= chunk.len();
-        self.read_since += chunk.len();
-        Some(chunk)
+        self.credit -= octets;
+        self.unread -= octets;
+        self.read_since += octets;
     }
 
     /// Lets the window grow if the application read much of it within a round trip: a sender in
@@ -158,6 +166,23 @@ mod tests {
         buffer.grant(1_000);
         assert_eq!(buffer.read().map(|b| b.len()), Some(400));
         assert_eq!(buffer.space(), 4_000);
+    }
+
+    #[test]
+    fn reading_all_is_reading_one_by_one() {
+        for credit in [0, 1, 999, 1_000, 1_001, 1_600, 5_000] {
+            let [mut all, mut each] = [(); 2].map(|()| {
+                let mut buffer = ReceiveBuffer::new(4_000, 4_000, Instant::ZERO);
+                buffer.push(Bytes::from(vec![1; 1_000]));
+                buffer.push(Bytes::from(vec![2; 600]));
+                buffer.grant(credit);
+                buffer
+            });
+            let mut chunks = Vec::new();
+            all.read_all(&mut chunks);
+            assert_eq!(chunks, core::iter::from_fn(|| each.read()).collect::<Vec<_>>());
+            assert_eq!(format!("{all:?}"), format!("{each:?}"));
+        }
     }
 
     #[test]

@@ -66,8 +66,15 @@ impl Packet {
     /// Only the octets in `range`, without copying; what lies outside the packet is left out.
     /// The place of a partial checksum moves along.
     #[must_use]
-    #[inline(always)]
+    #[inline]
     pub fn narrow(mut self, range: Range<usize>) -> Self {
+        self.keep(range);
+        self
+    }
+
+    /// What [`narrow`](Self::narrow) does, in place.
+    #[inline]
+    pub fn keep(&mut self, range: Range<usize>) {
         if let ChecksumState::Partial { start, .. } = &mut self.offload.checksum {
             // Headers are shorter than 2^16 octets, and past the start it no longer matters.
             *start = start.saturating_sub(u16::try_from(range.start).unwrap_or(u16::MAX));
@@ -78,7 +85,6 @@ impl Packet {
         } else {
             self.cut(range);
         }
-        self
     }
 
     fn cut(&mut self, range: Range<usize>) {

@@ -1,5 +1,7 @@
 //! A super-segment cut into the segments it stands for, for links whose device does not do it.
 
+use core::mem;
+
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
@@ -54,13 +56,16 @@ impl Iterator for Pieces {
 
     #[inline]
     fn next(&mut self) -> Option<Packet> {
-        let is_last = self.body.len() <= self.size;
-        let (head, body) = match (self.body.is_empty(), is_last) {
-            (true, _) => return None,
-            (false, true) => (core::mem::take(&mut self.heads), core::mem::take(&mut self.body)),
-            (false, false) => (self.heads.split_to(self.head_len), self.body.split_to(self.size)),
-        };
-        Some(Packet { head, body, offload: self.offload })
+        if self.body.is_empty() {
+            return None;
+        }
+        let offload = self.offload;
+        if self.body.len() <= self.size {
+            let (head, body) = (mem::take(&mut self.heads), mem::take(&mut self.body));
+            return Some(Packet { head, body, offload });
+        }
+        let head = self.heads.split_to(self.head_len);
+        Some(Packet { head, body: self.body.split_to(self.size), offload })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
