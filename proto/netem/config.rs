@@ -15,6 +15,9 @@ pub struct Config {
     pub delay: Duration,
     /// By how much more, at most, each packet travels; packets keep their order all the same.
     pub jitter: Duration,
+    /// The largest packet that gets through, in octets; larger ones vanish, and nobody is told: a black
+    /// hole (RFC 2923 section 2.1). Unlimited if not set.
+    pub mtu: Option<usize>,
     /// Which packets get lost.
     pub loss: Loss,
     /// With what probability a packet is followed by a copy of itself.
@@ -36,6 +39,7 @@ impl Default for Config {
             queue: QueueLimit::Packets(1000),
             delay: Duration::ZERO,
             jitter: Duration::ZERO,
+            mtu: None,
             loss: Loss::None,
             duplication: 0.0,
             reordering: Reordering::default(),

@@ -4,6 +4,7 @@
 //!
 //! | stage | what it does |
 //! |---|---|
+//! | mtu | drops it if it is too large, without a word |
 //! | loss | drops it, independently or in bursts, or as a recorded pattern says |
 //! | duplication | lets a copy of it follow |
 //! | corruption | flips one of its bits |
@@ -84,6 +85,8 @@ pub struct Counters {
     pub delivered: u64,
     /// Octets that came out.
     pub delivered_octets: u64,
+    /// Larger than the link's MTU.
+    pub too_large: u64,
     /// Lost by chance or by pattern.
     pub lost: u64,
     /// Dropped because too much waited for the wire, copies included.
@@ -110,6 +113,8 @@ pub struct Verdict {
 /// What became of one packet, or of one copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
+    /// Larger than the link's MTU.
+    TooLarge,
     /// Lost by chance or by pattern.
     Lost,
     /// Dropped because too much waited for the wire.
@@ -143,6 +148,10 @@ impl<P: Impaired> Netem<P> {
     /// Sends a packet at `now`, which is not before any earlier `now`.
     pub fn handle_packet(&mut self, now: Instant, packet: P) -> Verdict {
         self.counters.received += 1;
+        if self.config.mtu.is_some_and(|mtu| packet.wire_len() > mtu) {
+            self.counters.too_large += 1;
+            return Verdict { fate: Fate::TooLarge, copy: None };
+        }
         if self.losses.next_is_lost(&mut self.chance) {
             self.counters.lost += 1;
             return Verdict { fate: Fate::Lost, copy: None };

@@ -357,7 +357,7 @@ prop_compose! {
         ],
         delay in duration(),
         jitter in duration(),
-        loss in loss(),
+        (mtu, loss) in (prop::option::of(0..2_000usize), loss()),
         duplication in probability(),
         reordering in (probability(), duration())
             .prop_map(|(probability, extra)| Reordering { probability, extra }),
@@ -365,8 +365,8 @@ prop_compose! {
         in_flight_limit in 0..200usize,
     ) -> Config {
         Config {
-            rate, queue, delay, jitter, loss, duplication, reordering, corruption, in_flight_limit,
-            record_losses: true,
+            rate, queue, delay, jitter, mtu, loss, duplication, reordering, corruption,
+            in_flight_limit, record_losses: true,
         }
     }
 }
@@ -403,8 +403,30 @@ proptest! {
         prop_assert_eq!(counters.received, lens.len() as u64);
         prop_assert_eq!(
             counters.received + counters.duplicated,
-            counters.delivered + counters.lost + counters.queue_dropped + counters.delay_dropped
+            counters.delivered + counters.too_large + counters.lost + counters.queue_dropped
+                + counters.delay_dropped
         );
         prop_assert_eq!(link.loss_pattern().unwrap().lost() as u64, counters.lost);
     }
+}
+
+#[test]
+fn what_is_larger_than_the_mtu_vanishes_and_changes_nothing_for_others() {
+    let loss = Loss::Independent(0.3);
+    let config = Config { mtu: Some(1000), loss, ..Config::default() };
+    let survivors = |config: Config, large: bool| {
+        let mut link = Netem::new(config, 7);
+        for number in 0..200 {
+            if large {
+                let fate = link.handle_packet(Instant::ZERO, parcel(number, 1001)).fate;
+                assert_eq!(fate, Fate::TooLarge);
+            }
+            link.handle_packet(Instant::ZERO, parcel(number, 1000));
+        }
+        let mut arrived = Vec::new();
+        drain_until(&mut link, Instant::ZERO, &mut arrived);
+        assert_eq!(link.counters().too_large, if large { 200 } else { 0 });
+        numbers(&arrived)
+    };
+    assert_eq!(survivors(config.clone(), true), survivors(config, false));
 }
