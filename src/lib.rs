@@ -12,6 +12,7 @@
 //! | [`net`] | sockets with tokio's names and behaviour |
 //! | [`claim`] | connections for actix actors |
 //! | [`sim`] | stacks in a simulation with a virtual clock |
+//! | `drill` | packetdrill scripts, run against a stack in virtual time (feature `cli`) |
 //! | [`link`] | devices, and captures of what they carry |
 //! | [`trace`] | files of everything that happened on a bus, and how to read them |
 //! | [`bus`] | the dataspace: topics, interests, routing, turns, timers |
@@ -20,6 +21,8 @@
 
 mod addresses;
 pub mod claim;
+#[cfg(feature = "cli")]
+pub mod drill;
 pub mod link;
 pub mod net;
 mod news;

@@ -1,0 +1,267 @@
+//! Packets as a script writes them.
+
+use std::net::IpAddr;
+
+use netmart_proto::wire::tcp::Flags;
+
+/// A packet that comes in, or that must go out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Packet {
+    /// Which of the two.
+    pub direction: Direction,
+    /// What is around it, from the outside in. Empty for all that has no tunnel.
+    pub encapsulation: Vec<Encapsulation>,
+    /// What is said of its IP header.
+    pub ip: IpInfo,
+    /// What it carries.
+    pub body: PacketBody,
+}
+
+/// Which way a packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// `<`: the wire delivers it to the stack.
+    Inbound,
+    /// `>`: the stack must send it.
+    Outbound,
+}
+
+/// A header around the packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Encapsulation {
+    /// `ipv4 192.0.2.1 > 192.0.2.2:`, or the same with `ipv6`.
+    Ip {
+        /// Where the tunnel begins.
+        src: IpAddr,
+        /// Where it ends.
+        dst: IpAddr,
+        /// What is said of this header.
+        info: IpInfo,
+    },
+    /// `gre …:`.
+    Gre,
+    /// `mpls …:`.
+    Mpls,
+}
+
+/// What is said of an IP header, all of it optional.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IpInfo {
+    /// `[ect0]`, `[ce]`, `[noecn]`, …: the two ECN bits.
+    pub ecn: Option<EcnMark>,
+    /// `(tos 0x2)`: the whole octet.
+    pub tos: Option<u8>,
+    /// `[ttl 255]`: time to live, or hop limit.
+    pub ttl: Option<u8>,
+    /// `[flowlabel 0x12345]`.
+    pub flow_label: Option<u32>,
+}
+
+/// The two ECN bits (RFC 3168 section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EcnMark {
+    /// `noecn`: 00.
+    NotEct,
+    /// `ect1`: 01.
+    Ect1,
+    /// `ect0`: 10.
+    Ect0,
+    /// `ce`: 11.
+    Ce,
+    /// `ect01`: either ECT(0) or ECT(1). Outbound packets only.
+    Ect01,
+}
+
+/// What a packet carries.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PacketBody {
+    /// A TCP segment.
+    Tcp(TcpPacket),
+    /// `udp (1000)`.
+    Udp(UdpPacket),
+    /// `icmp unreachable port_unreachable`.
+    Icmp(IcmpPacket),
+}
+
+/// A TCP segment, its numbers relative to the initial sequence numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TcpPacket {
+    /// `8081 > 8080`: ports other than those of the script's connection.
+    pub ports: Option<(u16, u16)>,
+    /// The control bits.
+    pub flags: FlagPattern,
+    /// `1:1001(1000)`.
+    pub seq: Extent,
+    /// `ack 1`. [`Ack::Absent`] if it does not stand there.
+    pub ack: Ack,
+    /// `win 32767`. An inbound packet that has none has window 0; an outbound one, any.
+    pub window: Option<u16>,
+    /// `urg 1`: the urgent pointer. An inbound packet that has none has 0, and an outbound one must.
+    pub urgent: Option<u16>,
+    /// `<mss 1460,sackOK>`.
+    pub options: TcpOptions,
+    /// `/udp(9899 > 9899)`: carried in a datagram with these ports (RFC 6951).
+    pub udp_encapsulation: Option<(u16, u16)>,
+}
+
+/// Control bits: `S.`, `P.`, `SEW`, `.5`, `-`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlagPattern {
+    /// The bits. With [`ace`](Self::ace), those of ACE are included in them.
+    pub flags: Flags,
+    /// `.5`: the counter of accurate ECN (RFC 9768 section 3.2.2), 0 to 7, in AE, CWR and ECE.
+    pub ace: Option<u8>,
+}
+
+/// The sequence numbers that a segment takes: `1:1001(1000)`, or `...(1000)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The first. Nothing stands for `...`: any number.
+    pub start: Option<u32>,
+    /// How many octets the segment carries. SYN and FIN do not count.
+    pub len: u16,
+    /// `abs 1234:…` or `@`: the number is the one on the wire, not relative.
+    pub is_absolute: bool,
+}
+
+impl Extent {
+    /// The number after the last octet, SYN and FIN not counted.
+    pub fn end(self) -> Option<u32> {
+        self.start.map(|start| start.wrapping_add(u32::from(self.len)))
+    }
+}
+
+/// The acknowledgement number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ack {
+    /// Nothing is said: 0 for an inbound packet, and not compared if the flag is not set.
+    Absent,
+    /// `ack ...`: any.
+    Any,
+    /// `ack 1`, relative.
+    Relative(u32),
+    /// A number on the wire.
+    Absolute(u32),
+}
+
+/// The options of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TcpOptions {
+    /// `<...>`: any. Outbound packets only.
+    Any,
+    /// These, in this order. Empty if nothing is said.
+    These(Vec<TcpOption>),
+}
+
+/// A number that may be left open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number<T> {
+    /// `...`: any. Outbound packets only.
+    Any,
+    /// This one.
+    Exactly(T),
+}
+
+/// One option of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TcpOption {
+    /// `nop`.
+    Nop,
+    /// `eol`.
+    Eol,
+    /// `mss 1460`.
+    Mss(Number<u16>),
+    /// `wscale 7`.
+    WindowScale(Number<u8>),
+    /// `sackOK`.
+    SackPermitted,
+    /// `sack 1001:2001 3001:4001`: from the left edge to the right one, relative. `sack ...` has any.
+    Sack(Number<Vec<(u32, u32)>>),
+    /// `TS val 100 ecr 0`: clocks of both sides, as the script counts them.
+    Timestamps {
+        /// TSval.
+        value: Number<u32>,
+        /// TSecr.
+        echo: Number<u32>,
+    },
+    /// `FO 0123456789abcdef`: a cookie of TCP Fast Open (RFC 7413), empty if it is asked for. `FO ...` has any.
+    FastOpen(Number<Vec<u8>>),
+    /// `FOEXP …`: the same in the experimental option 254 (RFC 7413 appendix A).
+    FastOpenExperimental(Number<Vec<u8>>),
+    /// `ECN e1b 1 ceb 0 e0b 1`, `AccECN0 …`: counters of accurate ECN (RFC 9768 section 3.2.3): kind 172
+    /// (`e0b` first) or 174 (`e1b` first), with the fields in the order of the wire.
+    AccEcn {
+        /// 172 or 174.
+        kind: u8,
+        /// Three counters of 24 bits each, fewer if the option is cut short.
+        counters: Vec<u32>,
+    },
+    /// `md5 …`: a signature (RFC 2385).
+    Md5(Vec<u8>),
+    /// Any other: its kind, and what follows the length octet.
+    Other {
+        /// The kind.
+        kind: u8,
+        /// The data.
+        data: Vec<u8>,
+    },
+}
+
+/// A datagram of UDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UdpPacket {
+    /// Ports other than those of the script's socket.
+    pub ports: Option<(u16, u16)>,
+    /// Payload octets.
+    pub len: u16,
+}
+
+/// A message of ICMP, of the version that the run has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IcmpPacket {
+    /// What it says.
+    pub kind: IcmpKind,
+    /// `mtu 1400`: the next-hop MTU, in octets.
+    pub mtu: Option<u32>,
+    /// `id 5`: the identifier of an echo.
+    pub ident: Option<u16>,
+    /// `[1:1461(1460)]`: the packet that the error is about. Without one, that of sequence number 0.
+    pub quoted: Option<Quoted>,
+}
+
+/// Type and code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IcmpKind {
+    /// The type's name: `unreachable`, `echo_request`, … or a number.
+    pub name: String,
+    /// Its number.
+    pub kind: u8,
+    /// The code's name, if one is given.
+    pub code_name: Option<String>,
+    /// Its number, 0 if none is given.
+    pub code: u8,
+    /// Whether the names are those of ICMPv6.
+    pub version: IcmpVersion,
+}
+
+/// Whose names they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IcmpVersion {
+    /// ICMP (RFC 792).
+    V4,
+    /// ICMPv6 (RFC 4443).
+    V6,
+    /// Numbers, or names that both have.
+    Either,
+}
+
+/// What an ICMP error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quoted {
+    /// A segment of ours.
+    Tcp(Extent),
+    /// `udp (100)`: a datagram of ours, with so many octets.
+    Udp(u16),
+    /// `raw (100)`.
+    Raw(u16),
+}
