@@ -14,9 +14,10 @@ impl StateVector {
     /// Takes the acknowledgement and the window of an acceptable segment.
     pub(super) fn process_ack(&mut self, segment: &Segment, verdict: AckVerdict, now: Instant) {
         let window = u32::from(segment.window) << self.snd.shift;
-        let in_flight = self.in_flight();
+        let before = self.before_ack();
+        let mut measured = None;
         if verdict == AckVerdict::Advances {
-            self.advance(segment, in_flight, now);
+            measured = self.advance(segment, now);
         }
         if !segment.options.sack.is_empty() || verdict == AckVerdict::Old {
             let news = self.sack && self.scoreboard.sack(&segment.options.sack) > 0;
@@ -27,6 +28,7 @@ impl StateVector {
         } else if self.scoreboard.has_sacked() {
             self.detect_loss(now);
         }
+        self.tell_congestion(&before, measured, now);
         if updates_window(segment.seq, segment.ack, self.snd.wl1, self.snd.wl2)
             && segment.ack.is_at_or_after(self.snd.una)
         {
@@ -60,8 +62,49 @@ impl StateVector {
         }
     }
 
-    /// SND.UNA moves to SEG.ACK.
-    fn advance(&mut self, segment: &Segment, in_flight: u32, now: Instant) {
+    /// What the congestion controller is told the differences from.
+    fn before_ack(&self) -> BeforeAck {
+        BeforeAck {
+            una: self.snd.una,
+            delivered: self.scoreboard.delivery.delivered(),
+            lost: self.scoreboard.delivery.lost(),
+            in_flight: self.in_flight(),
+            in_recovery: self.recovery.phase == Phase::Fast,
+        }
+    }
+
+    /// The acknowledgement has been taken in: the congestion controller hears of it, if it brought
+    /// any news.
+    fn tell_congestion(&mut self, before: &BeforeAck, rtt: Option<Duration>, now: Instant) {
+        let total_delivered = self.scoreboard.delivery.delivered();
+        let delivered = (total_delivered - before.delivered) as u32;
+        let lost = (self.scoreboard.delivery.lost() - before.lost) as u32;
+        let acked = self.snd.una.distance_from(before.una);
+        if acked == 0 && delivered == 0 && lost == 0 {
+            return;
+        }
+        let min_rtt = self.rtt.least().unwrap_or_default();
+        let ack = Ack {
+            now,
+            acked,
+            delivered,
+            lost,
+            prior_in_flight: before.in_flight,
+            in_flight: self.in_flight(),
+            rtt,
+            srtt: self.rtt.smoothed().unwrap_or_default(),
+            min_rtt,
+            rate: self.scoreboard.delivery.sample(now, min_rtt),
+            total_delivered,
+            too_high: self.scoreboard.delivery.take_too_high(),
+            in_recovery: before.in_recovery || self.recovery.phase == Phase::Fast,
+            ecn_echo: false,
+        };
+        self.congestion.on_ack(&ack);
+    }
+
+    /// SND.UNA moves to SEG.ACK. Returns the round-trip time that this measures.
+    fn advance(&mut self, segment: &Segment, now: Instant) -> Option<Duration> {
         let acked = segment.ack.distance_from(self.snd.una);
         let board = self.scoreboard.acknowledge(segment.ack);
         self.snd.una = segment.ack;
@@ -76,14 +119,10 @@ impl StateVector {
         if let Some(rtt) = measured {
             self.rtt.measure(rtt, &self.config);
         }
-        let repairing = self.recovery.phase == Phase::Fast;
-        self.recovery_on_progress(acked);
-        if !repairing {
-            let rtt = self.rtt.smoothed().unwrap_or_default();
-            self.congestion.on_ack(&Ack { now, acked, rtt }, in_flight);
-        }
+        self.recovery_on_progress(acked, now);
         self.patience.progress();
         self.restart_retransmit_timers(now);
+        measured
     }
 
     /// Frees what was acknowledged, and tells the application when that is worth a message.
@@ -139,6 +178,16 @@ impl StateVector {
             _ => {}
         }
     }
+}
+
+/// The state of things before an acknowledgement.
+#[derive(Debug)]
+struct BeforeAck {
+    una: SeqNumber,
+    delivered: u64,
+    lost: u64,
+    in_flight: u32,
+    in_recovery: bool,
 }
 
 impl Patience {

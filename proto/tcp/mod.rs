@@ -7,6 +7,7 @@
 //! | `ack`, `scoreboard` | what has arrived, what is lost |
 //! | `recovery` | how is a loss repaired |
 //! | `congestion` | how fast may I send |
+//! | `delivery` | how fast does it arrive |
 //! | `output` | what do I send next |
 //! | `deadline`, `timer`, `rtt` | when do I come back, and why |
 //! | `reassembly`, `receive_buffer` | what do I tell the application |
@@ -19,8 +20,11 @@ mod acceptance;
 mod ack;
 mod application;
 mod config;
+#[allow(dead_code, reason = "some facts are for controllers to come")]
 mod congestion;
 mod deadline;
+#[allow(dead_code, reason = "some facts are for controllers to come")]
+mod delivery;
 mod event;
 mod handshake;
 mod icmp;

@@ -161,6 +161,7 @@ impl StateVector {
         if !self.snd.nxt.is_before(end) {
             self.limited_by = LimitedBy::Application;
             self.congestion.limited = false;
+            self.scoreboard.limit_by_application();
             return None;
         }
         if self.scoreboard.is_empty() {

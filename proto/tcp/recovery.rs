@@ -1,6 +1,7 @@
 //! How a loss is repaired (RFC 5681, RFC 6582, RFC 6675).
 
 use super::StateVector;
+use super::congestion::Loss;
 use super::scoreboard::DUP_THRESH;
 use crate::Instant;
 use crate::wire::tcp::SeqNumber;
@@ -34,7 +35,7 @@ impl Recovery {
 
 impl StateVector {
     /// `acked` octets were acknowledged for the first time, up to SND.UNA.
-    pub(super) fn recovery_on_progress(&mut self, acked: u32) {
+    pub(super) fn recovery_on_progress(&mut self, acked: u32, now: Instant) {
         let mss = u32::from(self.snd.mss);
         if self.recovery.phase == Phase::Open {
             self.recovery.dup_acks = 0;
@@ -45,6 +46,7 @@ impl StateVector {
         } else if self.snd.una.is_at_or_after(self.recovery.high) {
             self.recovery.phase = Phase::Open;
             self.recovery.dup_acks = 0;
+            self.congestion.on_recovery_end(now);
         } else if self.recovery.phase == Phase::Fast && !self.sack {
             // A partial acknowledgement: the segment after it is lost too (RFC 6582 section 3.2).
             let segments = (acked / mss).max(1);
@@ -72,14 +74,16 @@ impl StateVector {
         }
         self.recovery.phase = Phase::Fast;
         self.recovery.high = self.snd.nxt;
-        self.congestion.on_loss(self.scoreboard.outstanding(), now);
+        let in_flight = self.scoreboard.outstanding();
+        self.congestion.on_loss(&Loss { now, in_flight, marked: false });
         self.pending.resend_one = true;
     }
 
     /// The retransmission timer expired: all that was not received counts as lost.
     pub(super) fn recovery_on_timeout(&mut self, now: Instant) {
         let first = self.patience.attempts == 1;
-        self.congestion.on_timeout(self.scoreboard.outstanding(), now, first);
+        let in_flight = self.scoreboard.outstanding();
+        self.congestion.on_timeout(&Loss { now, in_flight, marked: false }, first);
         self.scoreboard.mark_all_lost();
         self.recovery = Recovery { phase: Phase::Loss, high: self.snd.nxt, dup_acks: 0 };
         self.pending.resend_one = true;

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
+use super::delivery::{Delivery, Stamp};
 use crate::Instant;
 use crate::wire::tcp::{SackBlocks, SeqNumber};
 
@@ -27,6 +28,8 @@ pub(super) struct Scoreboard {
     resend_from: Option<SeqNumber>,
     /// The blocks of the last acknowledgement: they are marked already.
     known: SackBlocks,
+    /// What was delivered and lost, and when.
+    pub(super) delivery: Delivery,
 }
 
 /// A segment in flight, or a part of one.
@@ -39,6 +42,8 @@ struct Sent {
     mark: Mark,
     /// Whether it was ever sent again, so that its acknowledgement is ambiguous (Karn).
     again: bool,
+    /// What had been delivered then.
+    stamp: Stamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +101,16 @@ impl Scoreboard {
     /// A new segment was sent.
     pub(super) fn push(&mut self, start: SeqNumber, end: SeqNumber, now: Instant) {
         debug_assert!(self.records.back().is_none_or(|last| last.end == start));
-        self.records.push_back(Sent { start, end, at: now, mark: Mark::InFlight, again: false });
+        let stamp = self.delivery.stamp(end.distance_from(start), self.pipe(), now);
+        let mark = Mark::InFlight;
+        self.records.push_back(Sent { start, end, at: now, mark, again: false, stamp });
+    }
+
+    /// The application has nothing more to send: the delivery rate is its rate for a while.
+    pub(super) fn limit_by_application(&mut self) {
+        if self.awaiting_resend() == 0 {
+            self.delivery.limit_by_application(self.pipe());
+        }
     }
 
     /// Everything before `una` has arrived.
@@ -119,6 +133,9 @@ impl Scoreboard {
                 front.start = una;
             }
             self.uncount(record);
+            if record.mark != Mark::Sacked {
+                self.delivery.deliver(record.len(), record.at, record.stamp);
+            }
         }
         if self.records.is_empty() {
             self.forget_marks();
@@ -249,9 +266,11 @@ impl Scoreboard {
     pub(super) fn resent(&mut self, start: SeqNumber, end: SeqNumber, now: Instant) {
         let index = self.index_of(start);
         self.split(index, end);
+        let stamp = self.delivery.stamp(end.distance_from(start), self.pipe(), now);
         if let Some(record) = self.records.get_mut(index) {
             record.at = now;
             record.again = true;
+            record.stamp = stamp;
             if record.mark == Mark::Lost {
                 self.set_mark(index, Mark::Resent);
             }
@@ -309,8 +328,16 @@ impl Scoreboard {
         let len = record.len();
         match mark {
             Mark::InFlight => {}
-            Mark::Sacked => self.sacked += len,
-            Mark::Lost => self.lost += len,
+            Mark::Sacked => {
+                self.sacked += len;
+                self.delivery.deliver(len, record.at, record.stamp);
+            }
+            Mark::Lost => {
+                self.lost += len;
+                if matches!(record.mark, Mark::InFlight | Mark::Resent) {
+                    self.delivery.lose(len, record.stamp);
+                }
+            }
             Mark::Resent => {
                 self.lost += len;
                 self.resent += len;
@@ -369,4 +396,4 @@ impl Acked {
 pub(super) const DUP_THRESH: u32 = 3;
 
 /// An empty queue with more room than this gives it back.
-const IDLE_RECORDS: usize = 32;
+const IDLE_RECORDS: usize = 16;

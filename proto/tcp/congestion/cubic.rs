@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Ack, Controller, MAX_CWND, Window};
+use super::{Ack, Controller, Loss, MAX_CWND, Window};
 use crate::Instant;
 
 /// The state of section 4.1.2, windows in segments as in the RFC.
@@ -58,7 +58,7 @@ impl Controller for Cubic {
         // Section 4.3: at least what Reno would do.
         let alpha = if self.w_est < self.w_max { ALPHA } else { 1.0 };
         self.w_est += alpha * acked / cwnd;
-        let target = self.w_cubic(elapsed + ack.rtt).clamp(cwnd, 1.5 * cwnd);
+        let target = self.w_cubic(elapsed + ack.srtt).clamp(cwnd, 1.5 * cwnd);
         let growth = if self.w_cubic(elapsed) < self.w_est {
             (self.w_est - cwnd).max(0.0)
         } else {
@@ -71,7 +71,7 @@ impl Controller for Cubic {
         window.cwnd = window.cwnd.saturating_add(whole).min(MAX_CWND);
     }
 
-    fn on_loss(&mut self, window: &Window, _in_flight: u32, _now: Instant) -> u32 {
+    fn on_loss(&mut self, window: &mut Window, _loss: &Loss) -> u32 {
         let cwnd = window.cwnd as f32 / window.mss as f32;
         // Fast convergence (section 4.7): leave room when the last maximum was not reached.
         self.w_max = if cwnd < self.w_max { cwnd * (1.0 + BETA) / 2.0 } else { cwnd };
@@ -80,11 +80,11 @@ impl Controller for Cubic {
         (window.cwnd as f32 * BETA) as u32
     }
 
-    fn on_timeout(&mut self) {
+    fn on_timeout(&mut self, _window: &mut Window, _now: Instant) {
         self.epoch = None;
     }
 
-    fn on_idle(&mut self, now: Instant) {
+    fn on_idle(&mut self, _window: &mut Window, now: Instant) {
         self.idle_since = self.idle_since.or(Some(now));
     }
 }
@@ -110,7 +110,7 @@ mod tests {
     fn run(cubic: &mut Cubic, window: &mut Window, start: Instant, seconds: f32) -> f32 {
         let rounds = (seconds / RTT.as_secs_f32()).round() as u32;
         for round in 0..rounds {
-            let ack = Ack { now: start + RTT * round, acked: window.cwnd, rtt: RTT };
+            let ack = Ack::plain(start + RTT * round, window.cwnd, RTT);
             cubic.on_ack(window, &ack);
         }
         window.cwnd as f32 / MSS as f32
@@ -119,7 +119,8 @@ mod tests {
     fn reduced(segments: u32) -> (Cubic, Window) {
         let mut cubic = Cubic::default();
         let mut window = Window { cwnd: segments * MSS, ssthresh: 2 * MSS, mss: MSS };
-        window.ssthresh = cubic.on_loss(&window, window.cwnd, Instant::ZERO);
+        let loss = Loss::plain(Instant::ZERO, window.cwnd);
+        window.ssthresh = cubic.on_loss(&mut window, &loss);
         window.cwnd = window.ssthresh;
         (cubic, window)
     }
@@ -153,8 +154,9 @@ mod tests {
 
     #[test]
     fn fast_convergence_remembers_less_than_the_last_maximum() {
-        let (mut cubic, window) = reduced(100);
-        cubic.on_loss(&window, window.cwnd, Instant::ZERO);
+        let (mut cubic, mut window) = reduced(100);
+        let loss = Loss::plain(Instant::ZERO, window.cwnd);
+        cubic.on_loss(&mut window, &loss);
         assert!((cubic.w_max - 70.0 * 0.85).abs() < 0.1, "{}", cubic.w_max);
     }
 }

@@ -8,28 +8,43 @@ use core::time::Duration;
 use self::cubic::Cubic;
 use self::reno::Reno;
 use super::config::CongestionControl;
+use super::delivery::RateSample;
 use crate::Instant;
 
 /// A congestion controller: it hears what happened and moves the [`Window`].
 ///
 /// It never sees the connection, only facts. Every hook but the first two defaults to nothing.
 pub(super) trait Controller {
-    /// Data was acknowledged outside of fast recovery, and the window was in full use.
+    /// An acknowledgement delivered something, or found something lost. One that
+    /// [`keeps its own window`](Self::keeps_window) hears of all of them; others only of what was
+    /// acknowledged outside of fast recovery while the window was in full use.
     fn on_ack(&mut self, window: &mut Window, ack: &Ack);
 
-    /// Data was lost while `in_flight` octets were on their way: how far the window falls, as the
-    /// new `ssthresh`, in octets.
-    fn on_loss(&mut self, window: &Window, in_flight: u32, now: Instant) -> u32;
+    /// A repair begins, or the path reports congestion: how far the window falls, as the new
+    /// `ssthresh`, in octets. Who keeps its own window may move it here, and its answer is not used.
+    fn on_loss(&mut self, window: &mut Window, loss: &Loss) -> u32;
+
+    /// The repair is over: everything in flight at its begin was acknowledged.
+    fn on_recovery_end(&mut self, _window: &mut Window, _now: Instant) {}
 
     /// The retransmission timer expired; `on_loss` was called before.
-    fn on_timeout(&mut self) {}
+    fn on_timeout(&mut self, _window: &mut Window, _now: Instant) {}
 
-    /// Sending pauses for lack of data.
-    fn on_idle(&mut self, _now: Instant) {}
+    /// The last `on_loss` was a mistake; the window is back where it was.
+    fn on_undo(&mut self, _window: &mut Window, _now: Instant) {}
+
+    /// Sending begins again after a pause for lack of data.
+    fn on_idle(&mut self, _window: &mut Window, _now: Instant) {}
 
     /// How fast segments should leave, in octets per second; nothing to let the window decide alone.
     fn pacing_rate(&self) -> Option<u64> {
         None
+    }
+
+    /// Whether the controller sets the window in recovery as well, from its model of the path. The
+    /// others are led through it by proportional rate reduction.
+    fn keeps_window(&self) -> bool {
+        false
     }
 }
 
@@ -63,10 +78,43 @@ impl Window {
 pub(super) struct Ack {
     /// When it came.
     pub(super) now: Instant,
-    /// How many octets it acknowledges that were not acknowledged before.
+    /// How many octets SND.UNA moved.
     pub(super) acked: u32,
+    /// How many octets it reports for the first time, in order or selectively.
+    pub(super) delivered: u32,
+    /// How many octets were found lost by it.
+    pub(super) lost: u32,
+    /// Octets in the network before it.
+    pub(super) prior_in_flight: u32,
+    /// Octets in the network after it.
+    pub(super) in_flight: u32,
+    /// The round-trip time it measures, if it does.
+    pub(super) rtt: Option<Duration>,
     /// The smoothed round-trip time.
-    pub(super) rtt: Duration,
+    pub(super) srtt: Duration,
+    /// The least round-trip time.
+    pub(super) min_rtt: Duration,
+    /// The delivery rate it measures, if it does.
+    pub(super) rate: Option<RateSample>,
+    /// All octets delivered so far.
+    pub(super) total_delivered: u64,
+    /// Octets that were in flight when the losses of a flight became too many, if they just did.
+    pub(super) too_high: Option<u32>,
+    /// Whether it was, before or after, in fast recovery.
+    pub(super) in_recovery: bool,
+    /// Whether it echoes a mark of congestion (RFC 3168).
+    pub(super) ecn_echo: bool,
+}
+
+/// What begins a repair.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Loss {
+    /// When it was found.
+    pub(super) now: Instant,
+    /// Octets sent and not acknowledged: `FlightSize` of RFC 5681.
+    pub(super) in_flight: u32,
+    /// Whether a mark tells of it (RFC 3168), and nothing is lost.
+    pub(super) marked: bool,
 }
 
 /// The window with the controller that moves it.
@@ -77,6 +125,8 @@ pub(super) struct Congestion {
     /// Whether the window, and nothing else, held back the sender lately: only then it may grow
     /// (RFC 7661 section 4).
     pub(super) limited: bool,
+    /// `cwnd` and `ssthresh` before the repair that is under way, or was last.
+    prior: (u32, u32),
 }
 
 #[derive(Clone, Debug)]
@@ -93,7 +143,8 @@ impl Congestion {
         };
         let cwnd = mss.saturating_mul(segments.max(1)).min(MAX_CWND);
         let window = Window { cwnd, ssthresh: u32::MAX, mss };
-        Self { window, algorithm, limited: false }
+        let prior = (window.cwnd, window.ssthresh);
+        Self { window, algorithm, limited: false, prior }
     }
 
     /// The handshake is over: the MSS is known, and with it the initial window, in segments.
@@ -112,45 +163,76 @@ impl Congestion {
         self.window.cwnd = self.window.cwnd.max(mss);
     }
 
-    /// Data was acknowledged; `in_flight` is what was in the network before.
-    pub(super) fn on_ack(&mut self, ack: &Ack, in_flight: u32) {
+    /// An acknowledgement was taken in, and its losses were judged.
+    pub(super) fn on_ack(&mut self, ack: &Ack) {
+        let Self { window, algorithm, limited, .. } = self;
+        let controller = algorithm.controller();
         // In slow start a window half used is in use: it doubles within the round trip.
-        let used = if self.window.is_slow_start() {
-            in_flight.saturating_mul(2) >= self.window.cwnd
+        let used = if window.is_slow_start() {
+            ack.prior_in_flight.saturating_mul(2) >= window.cwnd
         } else {
-            self.limited
+            *limited
         };
-        if used {
-            let Self { window, algorithm, .. } = self;
-            algorithm.controller().on_ack(window, ack);
+        if controller.keeps_window() || ack.acked > 0 && used && !ack.in_recovery {
+            controller.on_ack(window, ack);
         }
     }
 
     /// Loss was found and fast recovery begins (RFC 6675 section 5, step 4.2).
-    pub(super) fn on_loss(&mut self, in_flight: u32, now: Instant) {
+    pub(super) fn on_loss(&mut self, loss: &Loss) {
+        self.prior = (self.window.cwnd, self.window.ssthresh);
+        self.reduce(loss);
+        if !self.keeps_window() {
+            self.window.cwnd = self.window.ssthresh;
+        }
+    }
+
+    fn reduce(&mut self, loss: &Loss) {
         let Self { window, algorithm, .. } = self;
-        window.ssthresh =
-            algorithm.controller().on_loss(window, in_flight, now).max(2 * window.mss);
-        window.cwnd = window.ssthresh;
+        let ssthresh = algorithm.controller().on_loss(window, loss);
+        if !self.keeps_window() {
+            self.window.ssthresh = ssthresh.max(2 * self.window.mss);
+        }
+    }
+
+    /// Fast recovery, or the repair after a time-out, is over.
+    pub(super) fn on_recovery_end(&mut self, now: Instant) {
+        let Self { window, algorithm, .. } = self;
+        algorithm.controller().on_recovery_end(window, now);
     }
 
     /// The retransmission timer expired (RFC 5681 section 3.1); `first` is false when it is the same
     /// data again, whose loss has lowered the threshold already.
-    pub(super) fn on_timeout(&mut self, in_flight: u32, now: Instant, first: bool) {
-        let Self { window, algorithm, .. } = self;
-        let controller = algorithm.controller();
+    pub(super) fn on_timeout(&mut self, loss: &Loss, first: bool) {
         if first {
-            window.ssthresh = controller.on_loss(window, in_flight, now).max(2 * window.mss);
+            self.prior = (self.window.cwnd, self.window.ssthresh);
+            self.reduce(loss);
         }
-        controller.on_timeout();
+        let Self { window, algorithm, .. } = self;
         window.cwnd = window.mss;
+        algorithm.controller().on_timeout(window, loss.now);
+    }
+
+    /// Nothing was lost after all: the window is again as it was before the repair.
+    // Asked for by the detection of spurious repairs (RFC 4015, RFC 5682).
+    pub(super) fn on_undo(&mut self, now: Instant) {
+        let Self { window, algorithm, .. } = self;
+        let (cwnd, ssthresh) = self.prior;
+        window.cwnd = window.cwnd.max(cwnd);
+        window.ssthresh = window.ssthresh.max(ssthresh);
+        algorithm.controller().on_undo(window, now);
+    }
+
+    /// Whether the controller sets the window in recovery too, so that nobody else may.
+    pub(super) fn keeps_window(&self) -> bool {
+        self.algorithm.shared().keeps_window()
     }
 
     /// Nothing was sent for `idle`, longer than a retransmission time-out: the window halves for
     /// each of them, not below the restart window (RFC 2861 section 3, RFC 5681 section 4.1).
     pub(super) fn on_idle(&mut self, idle: Duration, rto: Duration, initial: u32, now: Instant) {
         let Self { window, algorithm, .. } = self;
-        algorithm.controller().on_idle(now);
+        algorithm.controller().on_idle(window, now);
         let restart = window.mss.saturating_mul(initial.max(1)).min(window.cwnd);
         window.ssthresh = window.ssthresh.max(window.cwnd / 4 * 3);
         let periods = idle.as_micros() / rto.as_micros().max(1);
@@ -160,10 +242,7 @@ impl Congestion {
     }
 
     pub(super) fn pacing_rate(&self) -> Option<u64> {
-        match &self.algorithm {
-            Algorithm::Reno(reno) => reno.pacing_rate(),
-            Algorithm::Cubic(cubic) => cubic.pacing_rate(),
-        }
+        self.algorithm.shared().pacing_rate()
     }
 }
 
@@ -174,7 +253,45 @@ impl Algorithm {
             Self::Cubic(cubic) => cubic,
         }
     }
+
+    fn shared(&self) -> &dyn Controller {
+        match self {
+            Self::Reno(reno) => reno,
+            Self::Cubic(cubic) => cubic,
+        }
+    }
 }
 
 /// No window grows past this, so that sequence arithmetic keeps its distance from 2^31.
 const MAX_CWND: u32 = 1 << 30;
+
+#[cfg(test)]
+impl Ack {
+    /// A plain acknowledgement of `acked` octets.
+    pub(super) fn plain(now: Instant, acked: u32, srtt: Duration) -> Self {
+        Self {
+            now,
+            acked,
+            delivered: acked,
+            lost: 0,
+            prior_in_flight: acked,
+            in_flight: 0,
+            rtt: Some(srtt),
+            srtt,
+            min_rtt: srtt,
+            rate: None,
+            total_delivered: acked.into(),
+            too_high: None,
+            in_recovery: false,
+            ecn_echo: false,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Loss {
+    /// A loss with so much in flight.
+    pub(super) fn plain(now: Instant, in_flight: u32) -> Self {
+        Self { now, in_flight, marked: false }
+    }
+}

@@ -1,7 +1,6 @@
 //! Slow start and additive increase (RFC 5681).
 
-use super::{Ack, Controller, MAX_CWND, Window};
-use crate::Instant;
+use super::{Ack, Controller, Loss, MAX_CWND, Window};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reno {
@@ -19,9 +18,9 @@ impl Controller for Reno {
         }
     }
 
-    fn on_loss(&mut self, _window: &Window, in_flight: u32, _now: Instant) -> u32 {
+    fn on_loss(&mut self, _window: &mut Window, loss: &Loss) -> u32 {
         self.acked = 0;
-        in_flight / 2
+        loss.in_flight / 2
     }
 }
 
@@ -30,13 +29,14 @@ mod tests {
     use core::time::Duration;
 
     use super::*;
+    use crate::Instant;
 
     fn window(cwnd: u32, ssthresh: u32) -> Window {
         Window { cwnd, ssthresh, mss: 1_000 }
     }
 
     fn ack(acked: u32) -> Ack {
-        Ack { now: Instant::ZERO, acked, rtt: Duration::from_millis(10) }
+        Ack::plain(Instant::ZERO, acked, Duration::from_millis(10))
     }
 
     #[test]
@@ -49,6 +49,6 @@ mod tests {
             reno.on_ack(&mut window, &ack(2_000));
         }
         assert_eq!(window.cwnd, 21_000, "congestion avoidance: one segment in a round trip");
-        assert_eq!(reno.on_loss(&window, 21_000, Instant::ZERO), 10_500);
+        assert_eq!(reno.on_loss(&mut window, &Loss::plain(Instant::ZERO, 21_000)), 10_500);
     }
 }

@@ -1,0 +1,213 @@
+//! How fast what I send is delivered (draft-ietf-ccwg-bbr, section 4.1).
+//!
+//! Each segment takes a [`Stamp`] with it when it leaves: how much had been delivered then, and when.
+//! Its acknowledgement closes the interval, and what was delivered in it gives the rate.
+
+use core::time::Duration;
+
+use crate::Instant;
+
+/// What a connection knows of delivery: `C` of the draft.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Delivery {
+    /// Octets delivered so far, each counted once.
+    delivered: u64,
+    /// Octets found lost so far; one that is lost twice counts twice.
+    lost: u64,
+    /// When anything was last delivered.
+    delivered_at: Instant,
+    /// When the segment left that begins the present interval.
+    first_sent_at: Instant,
+    /// What is delivered up to here was slowed down by the application; 0 if it is not.
+    app_limited: u64,
+    /// Of what the present acknowledgement delivers, that which left last.
+    newest: Option<(Instant, Stamp)>,
+    /// The first segment of those found lost since the last sample at which the losses of its flight
+    /// were too many.
+    too_high: Option<u32>,
+    /// How many octets of 256 may be lost before they are too many.
+    tolerance: u8,
+}
+
+/// What a segment remembers of the moment it left: `P` of the draft.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stamp {
+    /// What had been delivered, modulo 2^32.
+    delivered: u32,
+    /// What had been lost, modulo 2^32.
+    lost: u32,
+    /// Octets in flight with this one.
+    in_flight: u32,
+    /// How long before that something was last delivered, in microseconds.
+    delivered_ago: u32,
+    /// How long before that the interval had begun, in microseconds.
+    first_sent_ago: u32,
+    /// Whether the sender had been short of data.
+    app_limited: bool,
+}
+
+/// A measurement of the delivery rate: `rs` of the draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RateSample {
+    /// Octets delivered in the interval.
+    pub(super) delivered: u32,
+    /// The longer of the times it took to send and to acknowledge them.
+    pub(super) interval: Duration,
+    /// What had been delivered when the newest of the segments left; rounds are counted by it.
+    pub(super) prior_delivered: u64,
+    /// Octets in flight when that segment left, itself included.
+    pub(super) sent_in_flight: u32,
+    /// Octets lost since that segment left.
+    pub(super) lost: u32,
+    /// Whether the application held the sender back, so that the path may be faster than this.
+    pub(super) is_app_limited: bool,
+}
+
+impl RateSample {
+    /// Octets per second.
+    pub(super) fn rate(&self) -> u64 {
+        u64::from(self.delivered) * 1_000_000 / (self.interval.as_micros() as u64).max(1)
+    }
+}
+
+impl Delivery {
+    /// Octets delivered so far.
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// Octets found lost so far.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// A segment leaves while `in_flight` octets are under way, itself not counted.
+    pub(super) fn stamp(&mut self, len: u32, in_flight: u32, now: Instant) -> Stamp {
+        if in_flight == 0 {
+            self.first_sent_at = now;
+            self.delivered_at = now;
+        }
+        Stamp {
+            delivered: self.delivered as u32,
+            lost: self.lost as u32,
+            in_flight: in_flight.saturating_add(len),
+            delivered_ago: micros(now.saturating_since(self.delivered_at)),
+            first_sent_ago: micros(now.saturating_since(self.first_sent_at)),
+            app_limited: self.app_limited > 0,
+        }
+    }
+
+    /// `len` octets, which last left `at`, were delivered.
+    pub(super) fn deliver(&mut self, len: u32, at: Instant, stamp: Stamp) {
+        self.delivered += u64::from(len);
+        if self.newest.is_none_or(|(newest, _)| at >= newest) {
+            self.newest = Some((at, stamp));
+        }
+    }
+
+    /// `len` octets were found lost.
+    pub(super) fn lose(&mut self, len: u32, stamp: Stamp) {
+        self.lost += u64::from(len);
+        let flight = (self.lost as u32).wrapping_sub(stamp.lost);
+        let tolerated = u64::from(stamp.in_flight) * u64::from(self.tolerance) / 256;
+        if u64::from(flight) > tolerated {
+            self.too_high.get_or_insert(stamp.in_flight);
+        }
+    }
+
+    /// The sender has nothing to send, with `in_flight` octets under way: until they are delivered,
+    /// the rate is the application's.
+    pub(super) fn limit_by_application(&mut self, in_flight: u32) {
+        self.app_limited = (self.delivered + u64::from(in_flight)).max(1);
+    }
+
+    /// An acknowledgement that came at `now` is done with: what it tells of the rate. An interval
+    /// shorter than the least round-trip time tells of a burst only.
+    pub(super) fn sample(&mut self, now: Instant, min_rtt: Duration) -> Option<RateSample> {
+        if self.app_limited > 0 && self.delivered > self.app_limited {
+            self.app_limited = 0;
+        }
+        let (sent_at, stamp) = self.newest.take()?;
+        let delivered_before = sent_at - Duration::from_micros(stamp.delivered_ago.into());
+        let sending = Duration::from_micros(stamp.first_sent_ago.into());
+        let interval = now.saturating_since(delivered_before).max(sending);
+        self.delivered_at = now;
+        self.first_sent_at = sent_at;
+        let delivered = (self.delivered as u32).wrapping_sub(stamp.delivered);
+        (interval >= min_rtt && !interval.is_zero()).then(|| RateSample {
+            delivered,
+            interval,
+            prior_delivered: self.delivered - u64::from(delivered),
+            sent_in_flight: stamp.in_flight,
+            lost: (self.lost as u32).wrapping_sub(stamp.lost),
+            is_app_limited: stamp.app_limited,
+        })
+    }
+
+    /// Takes the octets in flight at which losses became too many, if they have since the last call.
+    pub(super) fn take_too_high(&mut self) -> Option<u32> {
+        self.too_high.take()
+    }
+}
+
+fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(millis: u64) -> Instant {
+        Instant::from_millis(millis)
+    }
+
+    #[test]
+    fn the_rate_is_what_was_delivered_in_the_longer_of_the_two_times() {
+        let mut delivery = Delivery::default();
+        let first = delivery.stamp(1_000, 0, ms(100));
+        let second = delivery.stamp(1_000, 1_000, ms(104));
+        delivery.deliver(1_000, ms(100), first);
+        let sample = delivery.sample(ms(110), Duration::from_millis(10)).unwrap();
+        assert_eq!((sample.delivered, sample.interval.as_millis()), (1_000, 10));
+        assert_eq!((sample.rate(), sample.prior_delivered), (100_000, 0));
+        delivery.deliver(1_000, ms(104), second);
+        let sample = delivery.sample(ms(120), Duration::from_millis(10)).unwrap();
+        assert_eq!((sample.delivered, sample.interval.as_millis()), (2_000, 20));
+        assert_eq!(delivery.sample(ms(121), Duration::ZERO), None, "nothing was delivered");
+    }
+
+    #[test]
+    fn an_interval_shorter_than_a_round_trip_tells_nothing() {
+        let mut delivery = Delivery::default();
+        let stamp = delivery.stamp(1_000, 0, ms(100));
+        delivery.deliver(1_000, ms(100), stamp);
+        assert_eq!(delivery.sample(ms(105), Duration::from_millis(10)), None);
+        assert_eq!(delivery.delivered(), 1_000, "but it was delivered");
+    }
+
+    #[test]
+    fn the_application_limits_until_what_was_in_flight_is_delivered() {
+        let mut delivery = Delivery::default();
+        let before = delivery.stamp(1_000, 0, ms(100));
+        delivery.limit_by_application(1_000);
+        let during = delivery.stamp(1_000, 1_000, ms(101));
+        delivery.deliver(1_000, ms(100), before);
+        assert!(!delivery.sample(ms(110), Duration::ZERO).unwrap().is_app_limited);
+        delivery.deliver(1_000, ms(101), during);
+        assert!(delivery.sample(ms(111), Duration::ZERO).unwrap().is_app_limited);
+        assert!(!delivery.stamp(1_000, 0, ms(112)).app_limited);
+    }
+
+    #[test]
+    fn losses_of_a_flight_are_too_many_past_the_tolerance() {
+        let mut delivery = Delivery { tolerance: 26, ..Delivery::default() };
+        let stamps: Vec<Stamp> =
+            (0..10).map(|sent| delivery.stamp(1_000, sent * 1_000, ms(100))).collect();
+        delivery.lose(1_000, stamps[9]);
+        assert_eq!(delivery.take_too_high(), None, "one of ten");
+        delivery.lose(1_000, stamps[8]);
+        assert_eq!(delivery.take_too_high(), Some(9_000), "two of nine");
+        assert_eq!((delivery.lost(), delivery.take_too_high()), (2_000, None));
+    }
+}
