@@ -20,16 +20,17 @@ use netmart_proto::wire::{ChecksumMode, IpHeader, IpVersion, Protocol, tcp as wi
 use smallvec::SmallVec;
 
 use self::batch::{Batch, Group};
-use crate::address::{Flow, FlowPattern};
+use crate::address::{Flow, FlowPattern, Local};
 use crate::config::{Config, TcpConfigs};
 use crate::doors::{Doors, Knock};
 use crate::message::{
     Arrivals, DatagramsIn, DatagramsOut, Discard, DiscardKey, HalfOpen, IcmpErrorIn, Listening,
     ListeningPattern, OfListenerPattern, OfProtocol, OutgoingDatagram, Reoffer, SegmentsIn,
-    SegmentsOut,
+    SegmentsOut, Terms, TermsPattern,
 };
 use crate::route::{RouteTable, watch_routes, watches_routes};
 use crate::state_vector::StateVector;
+use crate::terms::TermsTable;
 
 /// Between ip and the state vectors.
 pub struct Codec {
@@ -38,6 +39,7 @@ pub struct Codec {
     configs: TcpConfigs,
     isn: Rc<IsnGenerator>,
     routes: RouteTable,
+    terms: TermsTable,
     doors: Doors,
     flows: HashMap<Flow, Life, foldhash::fast::FixedState>,
     /// Where headers are written; its pieces leave as packets.
@@ -73,6 +75,7 @@ impl Codec {
             configs: TcpConfigs::new(config.tcp.clone()),
             isn,
             routes: RouteTable::default(),
+            terms: TermsTable::default(),
             doors: Doors::new(config.half_open),
             flows: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(config.seed)),
             arena: BytesMut::new(),
@@ -87,6 +90,7 @@ impl Codec {
             .watch_interest::<SegmentsIn>(Role::Subscriber, FlowPattern::any())
             .watch::<Listening>(ListeningPattern::any())
             .watch::<HalfOpen>(OfListenerPattern::any())
+            .watch::<Terms>(TermsPattern::any())
     }
 
     fn discard(reason: &'static str, ctx: &mut Context<'_, Self>) {
@@ -145,7 +149,9 @@ impl Codec {
         let Some(path) = self.routes.lookup(flow.remote.0.ip) else {
             return Self::discard("no_route_back", ctx);
         };
-        let config = self.configs.over(path.capabilities, IpVersion::of(&flow.remote.0.ip));
+        let terms = self.terms.of(Local::Listener(listener));
+        let version = IpVersion::of(&flow.remote.0.ip);
+        let config = self.configs.on_terms(terms, path.capabilities, version);
         let syn = segments.remove(0);
         let mut vector = StateVector::accept(flow, listener, config, &self.isn, &syn, at);
         if !segments.is_empty() {
@@ -320,6 +326,12 @@ impl Watcher<HalfOpen> for Codec {
             Change::Appeared(fact) => self.doors.entering(&fact),
             Change::Gone(fact) => self.doors.entered(&fact),
         }
+    }
+}
+
+impl Watcher<Terms> for Codec {
+    fn changed(&mut self, change: Change<Terms>, _ctx: &mut Context<'_, Self>) {
+        self.terms.apply(change);
     }
 }
 

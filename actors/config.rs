@@ -7,7 +7,7 @@ use std::rc::Rc;
 use netmart_proto::tcp;
 use netmart_proto::wire::IpVersion;
 
-use crate::message::LinkCapabilities;
+use crate::message::{LinkCapabilities, Terms};
 
 /// The settings and limits of a stack.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ impl TcpConfigs {
         if let Some((.., config)) = known {
             return Rc::clone(config);
         }
-        let config = Rc::new(self.make(capabilities, version));
+        let config = Rc::new(Self::make(&self.base, None, capabilities, version));
         if self.made.len() == KINDS_KEPT {
             self.made.remove(0);
         }
@@ -85,18 +85,40 @@ impl TcpConfigs {
         config
     }
 
-    fn make(&self, capabilities: LinkCapabilities, version: IpVersion) -> tcp::Config {
+    /// The settings for a connection of somebody who has `terms`, over such a link.
+    pub fn on_terms(
+        &mut self,
+        terms: Option<&Terms>,
+        capabilities: LinkCapabilities,
+        version: IpVersion,
+    ) -> Rc<tcp::Config> {
+        match terms {
+            Some(Terms { tcp, max_segment, .. }) if tcp.is_some() || max_segment.is_some() => {
+                let base = tcp.as_deref().unwrap_or(&self.base);
+                Rc::new(Self::make(base, *max_segment, capabilities, version))
+            }
+            _ => self.over(capabilities, version),
+        }
+    }
+
+    fn make(
+        base: &tcp::Config,
+        max_segment: Option<u16>,
+        capabilities: LinkCapabilities,
+        version: IpVersion,
+    ) -> tcp::Config {
         let (headers, default_peer_mss) = match version {
             IpVersion::V4 => (IPV4_HEADERS, 536),
             IpVersion::V6 => (IPV6_HEADERS, 1220),
         };
         let mss = capabilities.mtu.saturating_sub(headers).max(SMALLEST_MSS);
+        let mss = max_segment.map_or(mss, |most| mss.min(most.max(SMALLEST_MSS)));
         let gso_max = match capabilities.gso_max {
             0 => SOFTWARE_GSO_MAX,
             device => device as usize,
         };
         let gso_max_size = gso_max.max(usize::from(mss));
-        tcp::Config { mss, default_peer_mss, gso_max_size, ..self.base.clone() }
+        tcp::Config { mss, default_peer_mss, gso_max_size, ..base.clone() }
     }
 }
 

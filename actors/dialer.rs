@@ -20,17 +20,36 @@ use crate::channel::{feed_demand, is_users};
 use crate::config::{Config, TcpConfigs};
 use crate::message::{
     Channel, ChannelPattern, ConnectionKey, ForAsker, PortReply, PortRequest, PortsOf,
-    PortsOfPattern, Refusal, Refused, SegmentsIn,
+    PortsOfPattern, Refusal, Refused, SegmentsIn, Terms, TermsPattern,
 };
 use crate::relay::Relay;
 use crate::route::{Path, RouteTable, watch_routes, watches_routes};
 use crate::state_vector::StateVector;
+use crate::terms::TermsTable;
 
 /// A connection that somebody wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Wish {
     handle: HandleId,
     remote: RemoteAddress,
+}
+
+/// A wish for which a port was asked.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    wish: Wish,
+    path: Path,
+    /// The very port that its terms name.
+    port: Option<u16>,
+}
+
+impl Asked {
+    /// Whether `reply` may be the answer. One port towards a remote end is as good as another, unless a
+    /// certain one was wanted.
+    fn may_be_answered_by(&self, reply: &PortReply) -> bool {
+        let is_wanted = |port: &u16| self.port.is_none_or(|want| want == *port);
+        Some(self.wish.remote) == reply.remote && reply.result.as_ref().map_or(true, is_wanted)
+    }
 }
 
 /// Demand matcher of outbound connections.
@@ -41,9 +60,10 @@ pub struct Dialer {
     configs: TcpConfigs,
     isn: Rc<IsnGenerator>,
     routes: RouteTable,
+    terms: TermsTable,
     matcher: DemandMatcher<Wish>,
     /// Wishes for which a port was asked.
-    asked: VecDeque<(Wish, Path)>,
+    asked: VecDeque<Asked>,
     /// Wishes that cannot be fulfilled, each with its [`Refused`], for as long as somebody has them.
     refused: BTreeMap<Wish, Handle>,
     /// State vectors of this stack, of whatever origin.
@@ -64,6 +84,7 @@ impl Dialer {
             configs: TcpConfigs::new(config.tcp.clone()),
             isn,
             routes: RouteTable::default(),
+            terms: TermsTable::default(),
             matcher: DemandMatcher::new(DemandPolicy {
                 start_limit: START_LIMIT,
                 restart: Restart::Never,
@@ -74,6 +95,8 @@ impl Dialer {
             inherited: BTreeSet::new(),
         };
         watch_routes(Spawn::new("dialer", dialer))
+            // Before the interests: terms are stated before the wish that they are for.
+            .watch::<Terms>(TermsPattern::any())
             .watch_interest::<SegmentsIn>(Role::Subscriber, FlowPattern::any())
             .watch_interest::<PortRequest>(Role::Subscriber, PortsOfPattern::any())
             // Providers first: relays are among them, and what has one must not be dialled again.
@@ -99,18 +122,20 @@ impl Dialer {
         if self.inherited.remove(&wish) {
             return self.matcher.supply_appeared(wish, ctx.now());
         }
-        let path = match self.path(wish.remote) {
+        let path = match self.path(wish) {
             Ok(path) => path,
             Err(reason) => return self.refuse(wish, reason, ctx),
         };
-        Self::ask(wish, ctx);
-        self.asked.push_back((wish, path));
+        let port = self.terms.of(Local::Handle(wish.handle)).and_then(|terms| terms.port);
+        let asked = Asked { wish, path, port };
+        Self::ask(asked, ctx);
+        self.asked.push_back(asked);
     }
 
-    fn ask(wish: Wish, ctx: &mut Context<'_, Self>) {
+    fn ask(asked: Asked, ctx: &mut Context<'_, Self>) {
         let of = PortsOf { protocol: Protocol::TCP };
-        let (asker, remote) = (ctx.id(), Some(wish.remote));
-        ctx.send(PortRequest { of, asker, want: None, ip: None, remote });
+        let (asker, remote) = (ctx.id(), Some(asked.wish.remote));
+        ctx.send(PortRequest { of, asker, want: asked.port, ip: None, remote });
     }
 
     /// Relays that are there already serve wishes that a predecessor has dialled.
@@ -128,15 +153,22 @@ impl Dialer {
         }
     }
 
-    fn path(&self, remote: RemoteAddress) -> Result<Path, Refusal> {
-        let Address { ip, port } = remote.0;
+    fn path(&self, wish: Wish) -> Result<Path, Refusal> {
+        let Address { ip, port } = wish.remote.0;
         if port == 0 || self.routes.is_invalid_remote(ip) {
             return Err(Refusal::InvalidAddress);
         }
         if self.connections >= self.max_connections {
             return Err(Refusal::TooMany);
         }
-        self.routes.lookup(ip).ok_or(Refusal::NoRoute)
+        let path = self.routes.lookup(ip).ok_or(Refusal::NoRoute)?;
+        match self.terms.of(Local::Handle(wish.handle)).and_then(|terms| terms.ip) {
+            Some(source) if !self.routes.is_local(source) || source.is_ipv4() != ip.is_ipv4() => {
+                Err(Refusal::InvalidAddress)
+            }
+            Some(source) => Ok(Path { source, ..path }),
+            None => Ok(path),
+        }
     }
 
     fn refuse(&mut self, wish: Wish, reason: Refusal, ctx: &mut Context<'_, Self>) {
@@ -149,7 +181,9 @@ impl Dialer {
     fn dial(&mut self, wish: Wish, path: Path, port: u16, ctx: &mut Context<'_, Self>) {
         let local = LocalAddress(Address::new(path.source, port));
         let flow = Flow { local, remote: wish.remote };
-        let config = self.configs.over(path.capabilities, IpVersion::of(&wish.remote.0.ip));
+        let terms = self.terms.of(Local::Handle(wish.handle));
+        let version = IpVersion::of(&wish.remote.0.ip);
+        let config = self.configs.on_terms(terms, path.capabilities, version);
         let vector = StateVector::connect(flow, config, &self.isn, ctx.now());
         // The relay first: the state vector must never see itself without one.
         ctx.spawn(Relay::spawn(flow, Local::Handle(wish.handle), self.relay_patience));
@@ -187,9 +221,9 @@ impl Actor for Dialer {
 
 impl Handler<PortReply> for Dialer {
     fn handle(&mut self, reply: Delivery<'_, PortReply>, ctx: &mut Context<'_, Self>) {
-        // One port towards a remote end is as good as another: which question it answers does not matter.
-        let asked = self.asked.iter().position(|(wish, _)| Some(wish.remote) == reply.remote);
-        let Some((wish, path)) = asked.and_then(|index| self.asked.remove(index)) else { return };
+        let asked = self.asked.iter().position(|asked| asked.may_be_answered_by(&reply));
+        let Some(asked) = asked.and_then(|index| self.asked.remove(index)) else { return };
+        let Asked { wish, path, .. } = asked;
         match reply.result {
             // Nobody wants it any more: the port lapses.
             _ if !self.matcher.has_task(&wish) => {}
@@ -212,7 +246,7 @@ impl Watcher<Interest<Channel>> for Dialer {
 impl Watcher<Interest<PortRequest>> for Dialer {
     fn changed(&mut self, change: Change<Interest<PortRequest>>, ctx: &mut Context<'_, Self>) {
         if let Change::Appeared(_) = change {
-            self.asked.iter().for_each(|(wish, _)| Self::ask(*wish, ctx));
+            self.asked.iter().for_each(|asked| Self::ask(*asked, ctx));
         }
     }
 }
@@ -224,6 +258,12 @@ impl Watcher<Interest<SegmentsIn>> for Dialer {
             Change::Appeared(_) => self.connections += 1,
             Change::Gone(_) => self.connections -= 1,
         }
+    }
+}
+
+impl Watcher<Terms> for Dialer {
+    fn changed(&mut self, change: Change<Terms>, _ctx: &mut Context<'_, Self>) {
+        self.terms.apply(change);
     }
 }
 

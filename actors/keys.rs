@@ -138,6 +138,15 @@ impl ConnectionKey {
 }
 
 key! {
+    /// Whose connections are meant.
+    #[derive(Copy)]
+    pub struct TermsKey / TermsPattern {
+        /// The user-level local end.
+        pub local: Local,
+    }
+}
+
+key! {
     /// A listener and the port it got.
     #[derive(Copy)]
     pub struct ListeningKey / ListeningPattern {

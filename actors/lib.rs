@@ -42,4 +42,5 @@ pub mod route;
 pub mod serve;
 pub mod state_vector;
 pub mod supervisor;
+mod terms;
 pub mod udp;

@@ -15,7 +15,7 @@ use netmart_proto::wire::{IpHeader, Packet};
 use netmart_proto::{Instant, tcp};
 use smallvec::SmallVec;
 
-use crate::address::{Flow, LocalAddress, RemoteAddress};
+use crate::address::{Flow, Local, LocalAddress, RemoteAddress};
 pub use crate::content::*;
 pub use crate::keys::*;
 
@@ -464,6 +464,37 @@ pub struct Closed {
 }
 
 topic!(Closed, "closed", connection: ConnectionKey, |this, out| write!(out, "{}", this.reason));
+
+/// A fact: what the user of a local end wants of connections that are yet to be made there. Whoever
+/// states it does so before stating the interest that asks for them; a connection that exists does not
+/// change.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Terms {
+    /// The user's local end: a handle or a listener.
+    pub of: TermsKey,
+    /// The settings of TCP, in place of the stack's. Segment sizes still follow from the path.
+    pub tcp: Option<Rc<tcp::Config>>,
+    /// The largest segment to offer and to send, in octets, where the path would allow more (RFC 9293
+    /// section 3.7.1).
+    pub max_segment: Option<u16>,
+    /// Dial from this address of ours, whatever the route says (RFC 9293 section 3.9.1.1, MUST-43).
+    pub ip: Option<IpAddr>,
+    /// Dial from this port instead of one that the allocator chooses.
+    pub port: Option<u16>,
+}
+
+topic!(Terms, "terms", of: TermsKey, |this, out| match this.port {
+    Some(port) => write!(out, "from port {port}"),
+    None => Ok(()),
+});
+
+impl Terms {
+    /// No wishes for connections of `local`.
+    pub const fn of(local: Local) -> Self {
+        let of = TermsKey { local };
+        Self { of, tcp: None, max_segment: None, ip: None, port: None }
+    }
+}
 
 // ------------------------------------------------------------------------------ listeners
 

@@ -136,6 +136,14 @@ impl StateVector {
         }
     }
 
+    /// At once, whether or not there is a relay: whoever inquires is there.
+    fn tell_info(&self, ctx: &mut Context<'_, Self>) {
+        let body = Body::Info(Box::new(self.machine.info()));
+        if let Some(channel) = &self.channel {
+            channel.send(ctx, Channel { key: self.key(Direction::Inbound), body });
+        }
+    }
+
     /// Everything the machine has to say after a mutation.
     fn drain(&mut self, ctx: &mut Context<'_, Self>) {
         self.hand_up(ctx);
@@ -302,10 +310,7 @@ impl Handler<Channel> for StateVector {
             Body::Credit(octets) => self.machine.grant(octets as usize, now),
             Body::Abort => self.machine.abort(now),
             Body::Set(setting) => self.set(setting, now),
-            Body::Inquire => {
-                let info = Body::Info(Box::new(self.machine.info()));
-                self.say(info, ctx);
-            }
+            Body::Inquire => self.tell_info(ctx),
             Body::Closed(_) | Body::Info(_) => {}
         }
         self.drain(ctx);

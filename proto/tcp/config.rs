@@ -5,7 +5,7 @@ use core::time::Duration;
 /// The settings of a connection; one value is shared by all connections that use the same.
 ///
 /// The default suits IPv4 over an MTU of 1500 octets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
     /// The largest payload of one segment without options that the interface carries, in octets:
     /// its MTU minus 40 (IPv4) or 60 (IPv6). It is what we advertise and the most we send.
@@ -135,7 +135,7 @@ impl Default for Config {
 }
 
 /// Which controller decides how fast to send.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum CongestionControl {
     /// Slow start and additive increase (RFC 5681).
     Reno,
@@ -145,7 +145,7 @@ pub enum CongestionControl {
 }
 
 /// When to ask an idle peer whether it is still there (RFC 9293 section 3.8.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeepAlive {
     /// How long a connection is idle before the first probe.
     pub idle: Duration,
