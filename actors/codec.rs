@@ -213,9 +213,9 @@ fn opens(segment: &Segment) -> bool {
 fn icmp_kind(kind: IcmpErrorKind, version: IpVersion) -> tcp::IcmpKind {
     match (kind, version) {
         (IcmpErrorKind::Unreachable { code: 2 | 3 }, IpVersion::V4)
-        | (IcmpErrorKind::Unreachable { code: 4 }, IpVersion::V6)
-        | (IcmpErrorKind::ParameterProblem { code: 1, .. }, IpVersion::V6) => {
-            tcp::IcmpKind::PortUnreachable
+        | (IcmpErrorKind::Unreachable { code: 4 }, IpVersion::V6) => tcp::IcmpKind::PortUnreachable,
+        (IcmpErrorKind::ParameterProblem { code: 1, .. }, IpVersion::V6) => {
+            tcp::IcmpKind::NextHeaderUnknown
         }
         (IcmpErrorKind::Unreachable { code: 9 | 10 | 13 }, IpVersion::V4)
         | (IcmpErrorKind::Unreachable { code: 1 | 5 | 6 }, IpVersion::V6) => {

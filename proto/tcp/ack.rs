@@ -108,6 +108,7 @@ impl StateVector {
         let acked = segment.ack.distance_from(self.snd.una);
         let board = self.scoreboard.acknowledge(segment.ack);
         self.snd.una = segment.ack;
+        self.path_on_ack();
         self.release(segment.ack);
         // Karn: what was sent twice does not tell when, unless its timestamp does, and shows that it
         // was the last copy; the acknowledgement of an earlier one may have been lost meanwhile.

@@ -61,6 +61,10 @@ pub struct Config {
     pub congestion: CongestionControl,
     /// The initial congestion window, in segments (RFC 6928).
     pub initial_window: u32,
+    /// Whether the segment size that the path carries is found by probing.
+    pub mtu_probing: MtuProbing,
+    /// Which ICMP errors end a handshake.
+    pub icmp_refusal: IcmpRefusal,
     /// How many challenge acknowledgements may be sent per second (RFC 5961 section 7).
     pub challenge_ack_limit: u32,
 }
@@ -129,6 +133,8 @@ impl Default for Config {
             fin_wait_2: Duration::from_secs(60),
             congestion: CongestionControl::Cubic,
             initial_window: 10,
+            mtu_probing: MtuProbing::BlackHole,
+            icmp_refusal: IcmpRefusal::HardErrors,
             challenge_ack_limit: 10,
         }
     }
@@ -142,6 +148,33 @@ pub enum CongestionControl {
     /// CUBIC (RFC 9438).
     #[default]
     Cubic,
+}
+
+/// Whether the sender probes for the largest segment that the path carries (RFC 4821), like
+/// `net.ipv4.tcp_mtu_probing` of Linux.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MtuProbing {
+    /// Never: ICMP alone tells.
+    Off,
+    /// Once full segments have vanished, or a router has reported a smaller MTU.
+    #[default]
+    BlackHole,
+    /// From the beginning, with segments that fit nearly every path.
+    On,
+}
+
+/// Which ICMP errors about its SYN end a handshake. On a connection that is up none does, for anybody
+/// could have sent them (RFC 5461 section 4, RFC 5927 section 5.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum IcmpRefusal {
+    /// None: the SYN is repeated until R2.
+    Nothing,
+    /// Hard errors (RFC 9293 section 3.9.2.2, SHLD-26), and that it was prohibited.
+    #[default]
+    HardErrors,
+    /// All but source quench and reports of an MTU, which RFC 9293 forbids (MUST-56) and RFC 5461
+    /// section 4.1 describes: who has other addresses to try learns soon that he must.
+    AllErrors,
 }
 
 /// When to ask an idle peer whether it is still there (RFC 9293 section 3.8.4).

@@ -38,6 +38,7 @@ impl StateVector {
             // What is in flight was refused, not lost: ask again, but do not slow down.
             self.pending.probe = Some(Probe::Window);
         } else {
+            self.path_on_timeout(now);
             self.recovery_on_timeout(now);
         }
     }

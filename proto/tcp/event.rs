@@ -88,9 +88,13 @@ pub enum IcmpKind {
     TimeExceeded,
     /// A header field was not understood: a soft error.
     ParameterProblem,
+    /// Of IPv6: nobody there speaks TCP, a parameter problem and so a soft error (RFC 9293
+    /// section 3.9.2.2), though RFC 5461 section 2.2 counts it among the hard ones.
+    NextHeaderUnknown,
     /// A packet did not fit.
     PacketTooBig {
-        /// The largest payload of a segment without options that fits the reported MTU, in octets.
+        /// The largest payload of a segment without options that fits the reported MTU, in octets;
+        /// 0 if the router told no MTU.
         mss: u16,
     },
     /// Source quench; ignored (MUST-55).
@@ -104,6 +108,7 @@ impl fmt::Display for IcmpKind {
             Self::HostUnreachable => f.write_str("host unreachable"),
             Self::Prohibited => f.write_str("administratively prohibited"),
             Self::TimeExceeded => f.write_str("time exceeded"),
+            Self::NextHeaderUnknown => f.write_str("next header unrecognised"),
             Self::ParameterProblem => f.write_str("parameter problem"),
             Self::PacketTooBig { mss } => write!(f, "packet too big, {mss} octets fit"),
             Self::SourceQuench => f.write_str("source quench"),

@@ -97,7 +97,7 @@ impl StateVector {
         }
         self.receive_buffer.set_limit_max(self.config.max_receive_window(self.rcv.shift));
         let peer_mss = syn.options.mss.unwrap_or(self.config.default_peer_mss);
-        self.snd.mss = self.payload_mss(peer_mss);
+        self.start_path(peer_mss, now);
         self.congestion.start(self.snd.mss.into(), self.config.initial_window);
         // The window of a SYN is never scaled (RFC 7323 section 2.2).
         self.update_window(syn.window.into(), syn.seq, syn.ack);

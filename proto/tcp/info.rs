@@ -111,6 +111,12 @@ pub struct Counters {
     pub window_probes: u32,
     /// Keep-alive probes.
     pub keep_alives: u32,
+    /// Probes of a larger segment size (RFC 4821).
+    pub mtu_probes: u32,
+    /// Of these, those that did not arrive.
+    pub mtu_probes_lost: u32,
+    /// How often segments were made smaller because full ones vanished.
+    pub black_holes: u32,
     /// ICMP errors that quoted nothing in flight.
     pub icmp_ignored: u32,
 }

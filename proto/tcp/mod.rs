@@ -9,6 +9,7 @@
 //! | `congestion` | how fast may I send |
 //! | `delivery` | how fast does it arrive |
 //! | `output` | what do I send next |
+//! | `path` | how large may a segment be |
 //! | `deadline`, `timer`, `rtt` | when do I come back, and why |
 //! | `reassembly`, `receive_buffer` | what do I tell the application |
 //! | `application`, `event` | what may the application ask, what does it hear |
@@ -32,6 +33,7 @@ mod info;
 mod input;
 mod isn;
 mod output;
+mod path;
 mod reassembly;
 mod receive_buffer;
 mod recovery;
@@ -45,7 +47,7 @@ mod timer;
 mod vector;
 
 pub use acceptance::reset_for;
-pub use config::{Config, CongestionControl, KeepAlive};
+pub use config::{Config, CongestionControl, IcmpRefusal, KeepAlive, MtuProbing};
 pub use event::{Event, IcmpError, IcmpKind, Reason, Retransmission, Transmit, Trouble};
 pub use info::{Agreed, Counters, Info, LimitedBy, Resent};
 pub use isn::IsnGenerator;

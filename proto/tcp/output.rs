@@ -167,6 +167,9 @@ impl StateVector {
         if self.scoreboard.is_empty() {
             self.validate_window(now);
         }
+        if let Some(probe) = self.probe_path(now) {
+            return Some(probe);
+        }
         match self.admitted(end) {
             Ok(len) => Some(self.send_fresh(self.snd.nxt + len, now)),
             Err(limit) => {
@@ -230,7 +233,7 @@ impl StateVector {
     }
 
     /// Sends from SND.NXT at most up to `end`.
-    fn send_fresh(&mut self, end: SeqNumber, now: Instant) -> Transmit {
+    pub(super) fn send_fresh(&mut self, end: SeqNumber, now: Instant) -> Transmit {
         let start = self.snd.nxt;
         let mss = u32::from(self.segment_mss());
         let mut segment = self.data_segment(start, end, now);
@@ -313,7 +316,7 @@ impl StateVector {
     }
 
     /// Whether the next segment has SACK blocks.
-    fn reports_blocks(&self) -> bool {
+    pub(super) fn reports_blocks(&self) -> bool {
         self.sack && (self.rcv.duplicate.is_some() || !self.reassembly.is_empty())
     }
 

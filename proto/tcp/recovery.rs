@@ -62,6 +62,9 @@ impl StateVector {
         let mss = u32::from(self.snd.mss);
         let newly_lost = self.scoreboard.mark_lost(mss) > 0;
         let duplicates = self.recovery.dup_acks >= DUP_THRESH;
+        if newly_lost && self.only_probe_lost() {
+            return;
+        }
         if self.recovery.phase != Phase::Open || !(newly_lost || duplicates) {
             return;
         }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::congestion::Congestion;
 use super::event::Events;
+use super::path::Path;
 use super::reassembly::Reassembly;
 use super::receive_buffer::ReceiveBuffer;
 use super::recovery::Recovery;
@@ -57,6 +58,7 @@ pub struct StateVector {
     pub(super) scoreboard: Scoreboard,
     pub(super) recovery: Recovery,
     pub(super) congestion: Congestion,
+    pub(super) path: Path,
     pub(super) rtt: RttEstimator,
     pub(super) timers: Timers,
     pub(super) patience: Patience,
@@ -258,6 +260,7 @@ impl StateVector {
             scoreboard: Scoreboard::default(),
             recovery: Recovery::new(iss),
             congestion: Congestion::new(config.congestion, mss.into(), config.initial_window),
+            path: Path::default(),
             rtt: RttEstimator::new(&config),
             timers: Timers::default(),
             patience: Patience {

@@ -7,6 +7,7 @@ mod close;
 mod handshake;
 mod icmp;
 mod pair;
+mod path;
 mod prediction;
 mod random;
 mod receiving;

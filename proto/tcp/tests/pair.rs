@@ -9,12 +9,14 @@ use super::super::{Config, Event, State, StateVector, Transmit};
 use crate::Instant;
 use crate::wire::tcp::{Segment, SeqNumber};
 
-/// What the link does, each as a chance in a thousand.
+/// What the link does, chances being those of a thousand.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Weather {
     pub(super) loss: u32,
     pub(super) duplication: u32,
     pub(super) reordering: u32,
+    /// Segments with more payload vanish, unless it is 0.
+    pub(super) largest: usize,
 }
 
 /// A small generator with a long enough period; tests need no better.
@@ -174,6 +176,9 @@ impl Pair {
     }
 
     fn expose(&mut self, segment: Segment, to: usize) {
+        if self.weather.largest > 0 && segment.payload.len() > self.weather.largest {
+            return;
+        }
         let copies = 1 + usize::from(self.dice.roll(1_000) < self.weather.duplication);
         for _ in 0..copies {
             if self.dice.roll(1_000) < self.weather.loss {

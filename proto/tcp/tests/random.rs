@@ -177,7 +177,7 @@ proptest! {
             ..Config::default()
         };
         let data = [pattern(there), pattern(back)];
-        let weather = Weather { loss, duplication, reordering };
+        let weather = Weather { loss, duplication, reordering, largest: 0 };
         let mut pair = Pair::new(config, data.clone(), weather, seed);
         for end in &mut pair.ends {
             end.appetite = appetite;

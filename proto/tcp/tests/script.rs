@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::super::{Config, Event, State, StateVector, Transmit};
+use super::super::{Config, Event, MtuProbing, State, StateVector, Transmit};
 use super::pair::pattern;
 use crate::Instant;
 use crate::wire::tcp::{Flags, Segment, SeqNumber, Timestamps};
@@ -24,9 +24,10 @@ pub(super) struct Trace {
     pub(super) now: Instant,
 }
 
-/// Settings without timestamps and scaling, so that traces stay short.
+/// Settings without timestamps and scaling, so that traces stay short, and without probes.
 pub(super) fn plain() -> Config {
-    Config { timestamps: false, window_scaling: false, ..Config::default() }
+    let mtu_probing = MtuProbing::Off;
+    Config { timestamps: false, window_scaling: false, mtu_probing, ..Config::default() }
 }
 
 impl Trace {

@@ -43,7 +43,7 @@ fn a_mebibyte_survives_a_tenth_of_all_segments_lost() {
 
 #[test]
 fn every_choice_of_options_survives_loss_copies_and_reordering() {
-    let weather = Weather { loss: 20, duplication: 10, reordering: 50 };
+    let weather = Weather { loss: 20, duplication: 10, reordering: 50, largest: 0 };
     for bits in 0..16 {
         let config = Config {
             sack: bits & 1 == 0,
@@ -65,7 +65,7 @@ fn every_choice_of_options_survives_loss_copies_and_reordering() {
 fn lost_acknowledgements_of_copies_do_not_inflate_the_time_out() {
     // The timestamp that comes back may be that of an earlier copy, whose acknowledgement was lost.
     let config = Config { sack: false, mss: 240, ..Config::default() };
-    let weather = Weather { loss: 147, duplication: 58, reordering: 56 };
+    let weather = Weather { loss: 147, duplication: 58, reordering: 56, largest: 0 };
     let pair = transfer(config, [pattern(98_883), pattern(17_021)], weather, 8);
     assert!(pair.ends[0].vector.info().srtt < Some(Duration::from_millis(100)));
 }
