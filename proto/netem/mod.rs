@@ -46,6 +46,8 @@ mod pattern;
 #[cfg(test)]
 mod tests;
 
+use core::time::Duration;
+
 use crate::Instant;
 
 use self::bottleneck::Bottleneck;
@@ -99,6 +101,8 @@ pub struct Counters {
     pub corrupted: u64,
     /// Packets, copies included, held longer than those after them.
     pub reordered: u64,
+    /// How long packets waited for the wire and were on it, all of those that were not dropped together.
+    pub waited: Duration,
 }
 
 /// What became of a packet, for traces.
@@ -221,6 +225,7 @@ impl<P: Impaired> Netem<P> {
             return Fate::QueueFull;
         };
         let at = self.delay.push(packet, sent + self.config.delay + jitter, extra);
+        self.counters.waited += sent.saturating_since(now);
         self.counters.corrupted += u64::from(corrupted);
         self.counters.reordered += u64::from(reordered);
         Fate::Arrives { at, corrupted, reordered }

@@ -28,7 +28,8 @@ use sha2::{Digest, Sha256};
 
 use super::quantity;
 use client::{Progress, download};
-use report::{Report, Span, bits};
+pub(super) use report::bits;
+use report::{Report, Span};
 use scenes::Scenes;
 use server::{Served, web_server};
 

@@ -1,5 +1,6 @@
 //! The command line: what the subcommands are, how loud they are, and how they fail.
 
+mod bench;
 mod demo;
 mod device;
 mod get;
@@ -37,6 +38,7 @@ Examples:
                                          serve files to programs of this machine (as root)
   netmart get --tun nm0 --address 10.7.0.2/24 http://10.7.0.1/
                                          fetch a page through a stack of our own (as root)
+  netmart bench grid                     goodput of every controller over links that lose packets
 
 Exit status: 0 when all went well, 1 when something failed, 2 when the command line is wrong.";
 
@@ -46,6 +48,7 @@ enum Command {
     Up(up::Up),
     Get(get::Get),
     Trace(trace::Trace),
+    Bench(bench::Bench),
 }
 
 /// Runs what the command line says.
@@ -57,6 +60,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Up(up) => up.run(),
         Command::Get(get) => get.run(),
         Command::Trace(trace) => trace.run(),
+        Command::Bench(bench) => bench.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,15 +24,29 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     measure(text, &UNITS, "a size such as 16MiB, 500k or 4096")
 }
 
-/// Bits per second: `100Mbit`, `2.5Gbit`.
+/// Bits per second: `100Mbit`, `2.5Gbit`, or `100M` for short.
 pub(super) fn rate(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u128); 4] =
-        [("bit", 1), ("kbit", 1_000), ("Mbit", 1_000_000), ("Gbit", 1_000_000_000)];
+    const UNITS: [(&str, u128); 7] = [
+        ("bit", 1),
+        ("k", 1_000),
+        ("kbit", 1_000),
+        ("M", 1_000_000),
+        ("Mbit", 1_000_000),
+        ("G", 1_000_000_000),
+        ("Gbit", 1_000_000_000),
+    ];
     const EXPECTED: &str = "a rate such as 100Mbit, in bits per second";
     match measure(text, &UNITS, EXPECTED)? {
         0 => Err(format!("expected {EXPECTED}, and nothing passes at rate 0")),
         rate => Ok(rate),
     }
+}
+
+/// Bits per second as they are shortest: `100M`, `2500k`.
+pub(super) fn short_rate(rate: u64) -> String {
+    let units = [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")];
+    let unit = units.into_iter().find(|(unit, _)| rate >= *unit && rate.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{rate}bit"), |(unit, name)| format!("{}{name}", rate / unit))
 }
 
 /// `20ms`, `1.5s`, `300us`.
@@ -110,6 +124,8 @@ mod tests {
     fn rates_are_in_bits() {
         assert_eq!(rate("100Mbit"), Ok(100_000_000));
         assert_eq!(rate("2.5Gbit"), Ok(2_500_000_000));
+        assert_eq!(rate("10M"), Ok(10_000_000));
+        assert_eq!([100_000_000, 2_500_000, 7].map(short_rate), ["100M", "2500k", "7bit"]);
         assert!(rate("0bit").is_err());
         assert!(rate("100MB").is_err());
     }

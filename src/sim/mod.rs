@@ -211,6 +211,11 @@ impl Simulation {
         self.wires[wire.0].lanes.each_ref().map(|lane| *lane.netem.counters())
     }
 
+    /// Which packets a wire has lost, there and back, where it was to note that.
+    pub fn loss_patterns(&self, wire: WireId) -> [Option<&netem::LossPattern>; 2] {
+        self.wires[wire.0].lanes.each_ref().map(|lane| lane.netem.loss_pattern())
+    }
+
     /// Cuts a wire: what is sent from now on is lost. What is under way still arrives.
     pub fn cut(&mut self, wire: WireId) {
         self.wires[wire.0].is_cut = true;

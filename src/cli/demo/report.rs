@@ -102,7 +102,7 @@ fn kib(octets: u32) -> String {
 }
 
 /// A rate with its unit.
-pub(super) fn bits(rate: u64) -> String {
+pub(in crate::cli) fn bits(rate: u64) -> String {
     let (unit, name) = match rate {
         1_000_000_000.. => (1e9, "Gbit/s"),
         1_000_000.. => (1e6, "Mbit/s"),
