@@ -11,8 +11,8 @@ use std::time::Duration;
 
 pub use expression::{Expression, Iovec};
 pub use packet::{
-    Ack, Direction, EcnMark, Encapsulation, Extent, FlagPattern, IcmpKind, IcmpPacket, IcmpVersion,
-    IpInfo, Number, Packet, PacketBody, Quoted, TcpOption, TcpOptions, TcpPacket, UdpPacket,
+    Ack, Direction, EcnMark, Encapsulation, Extent, FlagPattern, IcmpKind, IcmpPacket, IpInfo,
+    Number, Packet, PacketBody, Quoted, TcpOption, TcpOptions, TcpPacket, UdpPacket,
 };
 
 /// A whole script, with what the preprocessor left out already gone.

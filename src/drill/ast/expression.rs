@@ -22,18 +22,16 @@ pub enum Expression {
     Null,
     /// `O_RDWR | O_NONBLOCK`.
     Or(Box<Expression>, Box<Expression>),
-    /// `~O_NONBLOCK`, `!0`, `-x`: an operator in front of a value.
-    Unary(char, Box<Expression>),
-    /// `8 * 1024`: an operator between two values, one of `+ - * / & << >>`.
-    Binary(&'static str, Box<Expression>, Box<Expression>),
+    /// `NAME=4`, where a list has a value by name.
+    Assign(String, Box<Expression>),
     /// `[1]`, `[{…}, {…}]`.
     List(Vec<Expression>),
     /// `{onoff=1, linger=0}`: fields by name, in order. A field may have an argument:
     /// `msg_name(...)=...` is a field `msg_name` whose value alone is kept.
     Struct(Vec<(String, Expression)>),
-    /// `{fd, 2}`: braces around values without names.
+    /// `{1, 2}`: braces around values without names.
     Tuple(Vec<Expression>),
-    /// `{..., 1000}`: a buffer of so many octets, or in `{"abc", 3}` of these.
+    /// `{..., 1000}`, `{iov_base=..., iov_len=1000}`: a buffer of so many octets, or in `{"abc", 3}` of these.
     Iovec(Iovec),
     /// `htons(8080)`: the number in host order.
     Port(u16),
@@ -110,8 +108,7 @@ impl fmt::Display for Expression {
             Self::Symbol(name) => f.write_str(name),
             Self::Null => f.write_str("NULL"),
             Self::Or(left, right) => write!(f, "{left} | {right}"),
-            Self::Unary(operator, value) => write!(f, "{operator}{value}"),
-            Self::Binary(operator, left, right) => write!(f, "{left} {operator} {right}"),
+            Self::Assign(name, value) => write!(f, "{name}={value}"),
             Self::List(items) => bracketed(f, '[', items, ']'),
             Self::Tuple(items) => bracketed(f, '{', items, '}'),
             Self::Struct(fields) => {

@@ -49,9 +49,11 @@ pub enum Encapsulation {
 pub struct IpInfo {
     /// `[ect0]`, `[ce]`, `[noecn]`, …: the two ECN bits.
     pub ecn: Option<EcnMark>,
-    /// `(tos 0x2)`: the whole octet.
+    /// `[dscp ef]`: the upper six bits of the octet, as a number.
+    pub dscp: Option<u8>,
+    /// `(tos 0x2)`, `[class 0x2]`: the whole octet.
     pub tos: Option<u8>,
-    /// `[ttl 255]`: time to live, or hop limit.
+    /// `[ttl 255]`, `[hlim 255]`: time to live, or hop limit.
     pub ttl: Option<u8>,
     /// `[flowlabel 0x12345]`.
     pub flow_label: Option<u32>,
@@ -120,7 +122,7 @@ pub struct Extent {
     pub start: Option<u32>,
     /// How many octets the segment carries. SYN and FIN do not count.
     pub len: u16,
-    /// `abs 1234:…` or `@`: the number is the one on the wire, not relative.
+    /// `1234:1234(0)!`: the number is the one on the wire, not relative.
     pub is_absolute: bool,
 }
 
@@ -140,8 +142,6 @@ pub enum Ack {
     Any,
     /// `ack 1`, relative.
     Relative(u32),
-    /// A number on the wire.
-    Absolute(u32),
 }
 
 /// The options of a segment.
@@ -160,6 +160,8 @@ pub enum Number<T> {
     Any,
     /// This one.
     Exactly(T),
+    /// `100!`: this one on the wire. Timestamps only; all others mean that anyway.
+    Absolute(T),
 }
 
 /// One option of a segment.
@@ -188,10 +190,9 @@ pub enum TcpOption {
     FastOpen(Number<Vec<u8>>),
     /// `FOEXP …`: the same in the experimental option 254 (RFC 7413 appendix A).
     FastOpenExperimental(Number<Vec<u8>>),
-    /// `ECN e1b 1 ceb 0 e0b 1`, `AccECN0 …`: counters of accurate ECN (RFC 9768 section 3.2.3): kind 172
-    /// (`e0b` first) or 174 (`e1b` first), with the fields in the order of the wire.
+    /// `AccECN1 ee1b 1 eceb 0 ee0b 1`: counters of accurate ECN (RFC 9768 section 3.2.3).
     AccEcn {
-        /// 172 or 174.
+        /// 172 for `AccECN0`, which has `ee0b` first, 174 for `AccECN1`, which has `ee1b` first.
         kind: u8,
         /// Three counters of 24 bits each, fewer if the option is cut short.
         counters: Vec<u32>,
@@ -229,30 +230,14 @@ pub struct IcmpPacket {
     pub quoted: Option<Quoted>,
 }
 
-/// Type and code.
+/// Type and code, by the names they have in the script. What numbers they are depends on the version of IP:
+/// [`IcmpKind::numbers`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IcmpKind {
-    /// The type's name: `unreachable`, `echo_request`, … or a number.
+    /// `unreachable`, `echo_request`, or `type_3`.
     pub name: String,
-    /// Its number.
-    pub kind: u8,
-    /// The code's name, if one is given.
-    pub code_name: Option<String>,
-    /// Its number, 0 if none is given.
-    pub code: u8,
-    /// Whether the names are those of ICMPv6.
-    pub version: IcmpVersion,
-}
-
-/// Whose names they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum IcmpVersion {
-    /// ICMP (RFC 792).
-    V4,
-    /// ICMPv6 (RFC 4443).
-    V6,
-    /// Numbers, or names that both have.
-    Either,
+    /// `port_unreachable`, or `code_3`. Without one, 0.
+    pub code: Option<String>,
 }
 
 /// What an ICMP error is about.
