@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use netmart_bus::Dataspace;
-use netmart_proto::tcp::IsnGenerator;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
@@ -15,6 +14,7 @@ use crate::ip::Ip;
 use crate::ledger::{Discards, Ledger};
 use crate::listener::ListenerMatcher;
 use crate::ports::PortAllocator;
+use crate::secrets::Secrets;
 use crate::supervisor::Supervisor;
 use crate::udp::Udp;
 
@@ -30,9 +30,7 @@ impl Cast {
     /// they crash.
     pub fn enter(dataspace: &mut Dataspace, config: &Config) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-        let mut key = [0; 16];
-        rng.fill_bytes(&mut key);
-        let isn = Rc::new(IsnGenerator::new(key));
+        let secrets = Rc::new(Secrets::draw(&mut rng));
         let discards = Rc::new(RefCell::new(Discards::new()));
         let mut supervisor = Supervisor::new();
         let book = Rc::clone(&discards);
@@ -41,14 +39,14 @@ impl Cast {
         supervisor.enter(dataspace, move || PortAllocator::spawn(ports.clone(), seeds.next_u64()));
         let mut fresh = configs(config);
         supervisor.enter(dataspace, move || Ip::spawn(&fresh()));
-        let (mut fresh, of_codec) = (configs(config), Rc::clone(&isn));
+        let (mut fresh, of_codec) = (configs(config), Rc::clone(&secrets));
         supervisor.enter(dataspace, move || Codec::spawn(&fresh(), Rc::clone(&of_codec)));
         let mut fresh = configs(config);
         supervisor.enter(dataspace, move || Udp::spawn(&fresh()));
         let mut fresh = configs(config);
         supervisor.enter(dataspace, move || ListenerMatcher::spawn(&fresh()));
         let mut fresh = configs(config);
-        supervisor.enter(dataspace, move || Dialer::spawn(&fresh(), Rc::clone(&isn)));
+        supervisor.enter(dataspace, move || Dialer::spawn(&fresh(), Rc::clone(&secrets)));
         dataspace.spawn(supervisor.spawn());
         Self { discards }
     }

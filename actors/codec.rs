@@ -4,6 +4,7 @@
 //! SYN, and a segment that belongs to nobody is answered statelessly.
 
 mod batch;
+mod opening;
 
 use std::rc::Rc;
 
@@ -13,23 +14,24 @@ use netmart_bus::{
     Actor, Change, Context, Delivery, Handler, Interest, Publisher, Role, Spawn, Watcher,
 };
 use netmart_proto::Instant;
-use netmart_proto::tcp::{self, IsnGenerator};
+use netmart_proto::tcp;
 use netmart_proto::wire::icmp::IcmpErrorKind;
-use netmart_proto::wire::tcp::{Flags, PortedSegment, Segment};
+use netmart_proto::wire::tcp::PortedSegment;
 use netmart_proto::wire::{ChecksumMode, IpHeader, IpVersion, Protocol, tcp as wire};
 use smallvec::SmallVec;
 
 use self::batch::{Batch, Group};
-use crate::address::{Flow, FlowPattern, Local};
-use crate::config::{Config, TcpConfigs};
-use crate::doors::{Doors, Knock};
+use self::opening::{Entry, opens};
+use crate::address::{Flow, FlowPattern};
+use crate::config::{Config, SynCookies, TcpConfigs};
+use crate::doors::Doors;
 use crate::message::{
     Arrivals, DatagramsIn, DatagramsOut, Discard, DiscardKey, HalfOpen, IcmpErrorIn, Listening,
     ListeningPattern, OfListenerPattern, OfProtocol, OutgoingDatagram, Reoffer, SegmentsIn,
     SegmentsOut, Terms, TermsPattern,
 };
 use crate::route::{RouteTable, watch_routes, watches_routes};
-use crate::state_vector::StateVector;
+use crate::secrets::Secrets;
 use crate::terms::TermsTable;
 
 /// Between ip and the state vectors.
@@ -37,7 +39,8 @@ pub struct Codec {
     ttl: u8,
     max_connections: usize,
     configs: TcpConfigs,
-    isn: Rc<IsnGenerator>,
+    cookies: SynCookies,
+    secrets: Rc<Secrets>,
     routes: RouteTable,
     terms: TermsTable,
     doors: Doors,
@@ -67,13 +70,14 @@ const HEADERS: usize = 40 + 60;
 const TCP: OfProtocol = OfProtocol { protocol: Protocol::TCP };
 
 impl Codec {
-    /// The codec of a stack; it shares `isn` with the dialer.
-    pub fn spawn(config: &Config, isn: Rc<IsnGenerator>) -> Spawn<Self> {
+    /// The codec of a stack; it shares `secrets` with the dialer.
+    pub fn spawn(config: &Config, secrets: Rc<Secrets>) -> Spawn<Self> {
         let codec = Self {
             ttl: config.ttl,
             max_connections: config.max_connections,
             configs: TcpConfigs::new(config.tcp.clone()),
-            isn,
+            cookies: config.syn_cookies,
+            secrets,
             routes: RouteTable::default(),
             terms: TermsTable::default(),
             doors: Doors::new(config.half_open),
@@ -111,55 +115,19 @@ impl Codec {
         let Some(first) = segments.first() else { return };
         if opens(first) {
             match self.knock(flow) {
-                Ok(listener) => return self.open(flow, listener, segments, at, ctx),
-                Err(Some(reason)) => return Self::discard(reason, ctx),
-                Err(None) => {}
+                Entry::Spawn(listener) => return self.open(flow, listener, segments, at, ctx),
+                Entry::Cookie(listener) => {
+                    return self.answer_with_cookie(flow, listener, first, at, ctx);
+                }
+                Entry::Drop(reason) => return Self::discard(reason, ctx),
+                Entry::Refuse => {}
             }
         }
+        let Some(segments) = self.redeem(flow, segments, at, ctx) else { return };
         Self::discard("nobody", ctx);
         let once = |segment| tcp::Transmit { segment, gso_size: None, retransmission: None };
         let replies = segments.iter().filter_map(tcp::reset_for).map(once).collect();
         self.encode(flow, replies, ctx);
-    }
-
-    /// Which listener takes a connection; a reason to drop the SYN, or none to refuse it.
-    fn knock(&mut self, flow: Flow) -> Result<crate::address::Listener, Option<&'static str>> {
-        let listener = match self.doors.knock(flow.local) {
-            Knock::Open(listener) => listener,
-            Knock::Full => return Err(Some("backlog_full")),
-            Knock::Nobody => return Err(None),
-        };
-        if self.routes.is_invalid_remote(flow.remote.0.ip) {
-            return Err(Some("invalid_source"));
-        }
-        if self.flows.len() >= self.max_connections {
-            return Err(Some("too_many_connections"));
-        }
-        Ok(listener)
-    }
-
-    fn open(
-        &mut self,
-        flow: Flow,
-        listener: crate::address::Listener,
-        mut segments: SmallVec<[Segment; 1]>,
-        at: Instant,
-        ctx: &mut Context<'_, Self>,
-    ) {
-        let Some(path) = self.routes.lookup(flow.remote.0.ip) else {
-            return Self::discard("no_route_back", ctx);
-        };
-        let terms = self.terms.of(Local::Listener(listener));
-        let version = IpVersion::of(&flow.remote.0.ip);
-        let config = self.configs.on_terms(terms, path.capabilities, version);
-        let syn = segments.remove(0);
-        let mut vector = StateVector::accept(flow, listener, config, &self.isn, &syn, at);
-        if !segments.is_empty() {
-            vector =
-                vector.deliver(SegmentsIn { flow, arrivals: Arrivals::Segments(segments), at });
-        }
-        ctx.spawn(vector);
-        self.flows.insert(flow, Life::Spawned);
     }
 
     // ----------------------------------------------------------------------------- outward
@@ -202,11 +170,6 @@ impl Codec {
             out.send(ctx, DatagramsOut { of: TCP, datagrams });
         }
     }
-}
-
-/// Whether a segment asks for a new connection: a SYN that neither answers nor resets.
-fn opens(segment: &Segment) -> bool {
-    segment.flags.contains(Flags::SYN) && !segment.flags.intersects(Flags::ACK | Flags::RST)
 }
 
 /// What an ICMP error means for a TCP connection (RFC 9293 section 3.9.2.2).

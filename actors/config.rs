@@ -25,8 +25,11 @@ pub struct Config {
     /// The most connections per listener that have finished their handshake and that nobody has
     /// claimed. A SYN beyond is dropped.
     pub backlog: usize,
-    /// The most connections per listener in their handshake. A SYN beyond is dropped.
+    /// The most connections per listener in their handshake. What becomes of a SYN beyond says
+    /// `syn_cookies`.
     pub half_open: usize,
+    /// When to answer a SYN without keeping anything of it.
+    pub syn_cookies: SynCookies,
     /// The most UDP ports bound at once.
     pub max_bound: usize,
     /// How long a relay waits for an end that has not come, or has not left after the connection ended.
@@ -47,12 +50,26 @@ impl Default for Config {
             max_listeners: 1_024,
             backlog: 1_024,
             half_open: 1_024,
+            syn_cookies: SynCookies::WhenFull,
             max_bound: 4_096,
             relay_patience: Duration::from_secs(5),
             answer_echo: true,
             ttl: 64,
         }
     }
+}
+
+/// When a SYN is answered with a cookie (RFC 4987 section 3.6): statelessly, so that no flood of them
+/// takes memory, at the price of what a cookie cannot say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SynCookies {
+    /// Never: a SYN beyond the limit is dropped.
+    Off,
+    /// Once a listener has as many connections in their handshake as it may.
+    #[default]
+    WhenFull,
+    /// Always: no connection takes memory before its handshake is done.
+    Always,
 }
 
 /// TCP settings per kind of path, shared by all connections over such a path.

@@ -12,7 +12,6 @@ use netmart_bus::{
     Action, Actor, Change, Context, Delivery, Demand, DemandMatcher, DemandPolicy, Ended, Handle,
     Handler, Interest, Restart, Role, Spawn, Watcher,
 };
-use netmart_proto::tcp::IsnGenerator;
 use netmart_proto::wire::{IpVersion, Protocol};
 
 use crate::address::{Address, Flow, FlowPattern, HandleId, Local, LocalAddress, RemoteAddress};
@@ -24,6 +23,7 @@ use crate::message::{
 };
 use crate::relay::Relay;
 use crate::route::{Path, RouteTable, watch_routes, watches_routes};
+use crate::secrets::Secrets;
 use crate::state_vector::StateVector;
 use crate::terms::TermsTable;
 
@@ -58,7 +58,7 @@ pub struct Dialer {
     max_connections: usize,
     relay_patience: Duration,
     configs: TcpConfigs,
-    isn: Rc<IsnGenerator>,
+    secrets: Rc<Secrets>,
     routes: RouteTable,
     terms: TermsTable,
     matcher: DemandMatcher<Wish>,
@@ -76,13 +76,13 @@ pub struct Dialer {
 const START_LIMIT: usize = 256;
 
 impl Dialer {
-    /// The dialer of a stack; it shares `isn` with the codec.
-    pub fn spawn(config: &Config, isn: Rc<IsnGenerator>) -> Spawn<Self> {
+    /// The dialer of a stack; it shares `secrets` with the codec.
+    pub fn spawn(config: &Config, secrets: Rc<Secrets>) -> Spawn<Self> {
         let dialer = Self {
             max_connections: config.max_connections,
             relay_patience: config.relay_patience,
             configs: TcpConfigs::new(config.tcp.clone()),
-            isn,
+            secrets,
             routes: RouteTable::default(),
             terms: TermsTable::default(),
             matcher: DemandMatcher::new(DemandPolicy {
@@ -184,7 +184,7 @@ impl Dialer {
         let terms = self.terms.of(Local::Handle(wish.handle));
         let version = IpVersion::of(&wish.remote.0.ip);
         let config = self.configs.on_terms(terms, path.capabilities, version);
-        let vector = StateVector::connect(flow, config, &self.isn, ctx.now());
+        let vector = StateVector::connect(flow, config, &self.secrets.isn, ctx.now());
         // The relay first: the state vector must never see itself without one.
         ctx.spawn(Relay::spawn(flow, Local::Handle(wish.handle), self.relay_patience));
         ctx.spawn(vector);

@@ -26,6 +26,8 @@ struct Door {
 pub(crate) enum Knock {
     /// This listener takes it.
     Open(Listener),
+    /// This listener would take it, but has as many connections in their handshake as it may.
+    Crowded(Listener),
     /// A listener is there but has no room: drop the SYN, its sender will repeat it.
     Full,
     /// Nobody listens there.
@@ -72,20 +74,24 @@ impl Doors {
 
     /// Which listener takes a connection to `local`: one on the very address before one on all.
     pub(crate) fn knock(&self, local: LocalAddress) -> Knock {
+        let Some((listener, backlog)) = self.at(local) else { return Knock::Nobody };
+        let half_open = self.half_open.get(&listener).copied().unwrap_or(0);
+        match backlog {
+            Backlog::Full => Knock::Full,
+            Backlog::Open if half_open >= self.half_open_limit => Knock::Crowded(listener),
+            Backlog::Open => Knock::Open(listener),
+        }
+    }
+
+    /// The listener that connections to `local` belong to.
+    pub(crate) fn at(&self, local: LocalAddress) -> Option<(Listener, Backlog)> {
         let doors = self.by_port.get(&local.0.port).map_or(&[][..], Vec::as_slice);
         let best = |ip: Option<IpAddr>| {
             // A backlog that has just changed is stated anew before it is retracted: the last counts.
             doors.iter().rev().find(|door| door.listener.ip == ip)
         };
-        let Some(door) = best(Some(local.0.ip)).or_else(|| best(None)) else {
-            return Knock::Nobody;
-        };
-        let half_open = self.half_open.get(&door.listener).copied().unwrap_or(0);
-        if door.backlog == Backlog::Full || half_open >= self.half_open_limit {
-            Knock::Full
-        } else {
-            Knock::Open(door.listener)
-        }
+        let door = best(Some(local.0.ip)).or_else(|| best(None))?;
+        Some((door.listener, door.backlog))
     }
 }
 
@@ -145,7 +151,7 @@ mod tests {
         doors.entering(&half_open(listener, 1));
         assert_eq!(knock(&doors, HERE, 80), Knock::Open(listener));
         doors.entering(&half_open(listener, 2));
-        assert_eq!(knock(&doors, HERE, 80), Knock::Full);
+        assert_eq!(knock(&doors, HERE, 80), Knock::Crowded(listener));
         doors.entered(&half_open(listener, 1));
         assert_eq!(knock(&doors, HERE, 80), Knock::Open(listener));
     }

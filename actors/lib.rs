@@ -13,6 +13,7 @@
 //! | [`listener`] | demand matcher: who wants a listener gets one |
 //! | [`dialer`] | demand matcher: who wants a remote end gets a connection |
 //! | [`state_vector`] | one per connection: drives the TCP machine |
+//! | [`secrets`] | what nobody outside can guess |
 //! | [`relay`] | one per connection: bridges user-level and kernel-level channel |
 //! | [`end`] | what users of a channel share |
 //! | [`serve`] | a listener whose every connection gets an actor |
@@ -39,6 +40,7 @@ pub mod message;
 pub mod ports;
 pub mod relay;
 pub mod route;
+pub mod secrets;
 pub mod serve;
 pub mod state_vector;
 pub mod supervisor;

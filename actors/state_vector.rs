@@ -95,6 +95,12 @@ impl StateVector {
         Self::new(flow, machine, Some(listener)).spawn()
     }
 
+    /// A connection that is about to be established by a cookie, for the codec: `machine` has not been
+    /// given the segment that brought it yet.
+    pub fn resume(flow: Flow, listener: Listener, machine: tcp::StateVector) -> Spawn<Self> {
+        Self::new(flow, machine, Some(listener)).spawn()
+    }
+
     fn new(flow: Flow, machine: tcp::StateVector, listener: Option<Listener>) -> Self {
         Self {
             flow,

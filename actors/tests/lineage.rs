@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use common::apps::{Client, EchoServer, Idle, Story, connection, pattern};
 use common::{CLIENT, Cable, LINK, SERVER};
 use netmart_actors::address::{Address, Direction, HandleId, Listener, Local, RemoteAddress};
-use netmart_actors::config::Config;
+use netmart_actors::config::{Config, SynCookies};
 use netmart_actors::end::{ChannelEnd, Heard};
 use netmart_actors::link::{Link, LinkConfig};
 use netmart_actors::message::{
@@ -267,7 +267,8 @@ fn lineage_22_stray_segments_cost_no_actor_and_no_timer() {
 
 #[test]
 fn lineage_22_half_open_connections_are_limited_and_end() {
-    let mut cable = Cable::with(&Config { half_open: 16, ..Config::default() });
+    let mut cable =
+        Cable::with(&Config { half_open: 16, syn_cookies: SynCookies::Off, ..Config::default() });
     cable.server.dataspace.spawn(EchoServer::on(7));
     moment(&mut cable);
     let before = cable.server.dataspace.footprint().actors;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `acceptance` | is this segment acceptable |
 //! | `input`, `handshake` | what state comes next |
+//! | `cookie` | must I remember who asked |
 //! | `ack`, `scoreboard` | what has arrived, what is lost |
 //! | `recovery` | how is a loss repaired |
 //! | `congestion` | how fast may I send |
@@ -23,6 +24,7 @@ mod application;
 mod config;
 #[allow(dead_code, reason = "some facts are for controllers to come")]
 mod congestion;
+mod cookie;
 mod deadline;
 #[allow(dead_code, reason = "some facts are for controllers to come")]
 mod delivery;
@@ -48,6 +50,7 @@ mod vector;
 
 pub use acceptance::reset_for;
 pub use config::{Config, CongestionControl, IcmpRefusal, KeepAlive, MtuProbing};
+pub use cookie::{Ends, SynCookies};
 pub use event::{Event, IcmpError, IcmpKind, Reason, Retransmission, Transmit, Trouble};
 pub use info::{Agreed, Counters, Info, LimitedBy, Resent};
 pub use isn::IsnGenerator;

@@ -4,6 +4,7 @@
 
 mod acceptance;
 mod close;
+mod cookie;
 mod handshake;
 mod icmp;
 mod pair;
