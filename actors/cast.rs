@@ -30,7 +30,7 @@ impl Cast {
     /// they crash.
     pub fn enter(dataspace: &mut Dataspace, config: &Config) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-        let secrets = Rc::new(Secrets::draw(&mut rng));
+        let secrets = Rc::new(Secrets::draw(&mut rng, config.challenges));
         let discards = Rc::new(RefCell::new(Discards::new()));
         let mut supervisor = Supervisor::new();
         let book = Rc::clone(&discards);

@@ -30,6 +30,9 @@ pub struct Config {
     pub half_open: usize,
     /// When to answer a SYN without keeping anything of it.
     pub syn_cookies: SynCookies,
+    /// About how many challenge acknowledgements all connections may send per second (RFC 5961
+    /// section 7); each has a limit of its own besides.
+    pub challenges: u32,
     /// The most UDP ports bound at once.
     pub max_bound: usize,
     /// How long a relay waits for an end that has not come, or has not left after the connection ended.
@@ -51,6 +54,7 @@ impl Default for Config {
             backlog: 1_024,
             half_open: 1_024,
             syn_cookies: SynCookies::WhenFull,
+            challenges: 1_000,
             max_bound: 4_096,
             relay_patience: Duration::from_secs(5),
             answer_echo: true,

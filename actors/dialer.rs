@@ -184,7 +184,7 @@ impl Dialer {
         let terms = self.terms.of(Local::Handle(wish.handle));
         let version = IpVersion::of(&wish.remote.0.ip);
         let config = self.configs.on_terms(terms, path.capabilities, version);
-        let vector = StateVector::connect(flow, config, &self.secrets.isn, ctx.now());
+        let vector = StateVector::connect(flow, config, &self.secrets, ctx.now());
         // The relay first: the state vector must never see itself without one.
         ctx.spawn(Relay::spawn(flow, Local::Handle(wish.handle), self.relay_patience));
         ctx.spawn(vector);

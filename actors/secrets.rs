@@ -1,8 +1,9 @@
 //! What a stack keeps to itself, so that nobody outside can guess its way into a connection.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
-use netmart_proto::tcp::{Ends, IsnGenerator, SynCookies};
+use netmart_proto::tcp::{ChallengeBudget, Ends, IsnGenerator, SynCookies};
 use rand::Rng;
 
 use crate::address::Flow;
@@ -14,17 +15,23 @@ pub struct Secrets {
     pub isn: IsnGenerator,
     /// SYN cookies.
     pub cookies: SynCookies,
+    /// How many challenges all connections may send together.
+    pub challenges: Rc<ChallengeBudget>,
 }
 
 impl Secrets {
-    /// Keys drawn from `rng`.
-    pub fn draw(rng: &mut impl Rng) -> Self {
+    /// Keys drawn from `rng`; about so many `challenges` per second.
+    pub fn draw(rng: &mut impl Rng, challenges: u32) -> Self {
         let mut key = || {
             let mut key = [0; 16];
             rng.fill_bytes(&mut key);
             key
         };
-        Self { isn: IsnGenerator::new(key()), cookies: SynCookies::new(key()) }
+        Self {
+            isn: IsnGenerator::new(key()),
+            cookies: SynCookies::new(key()),
+            challenges: Rc::new(ChallengeBudget::new(key(), challenges)),
+        }
     }
 
     /// The ends of a connection, and where its timestamp clock begins.

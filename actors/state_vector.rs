@@ -7,7 +7,6 @@ use netmart_bus::{
     Actor, Change, Context, Delivery, Handle, Handler, Interest, Publisher, Role, Spawn, Time,
     Timer, TimerToken, Watcher,
 };
-use netmart_proto::tcp::IsnGenerator;
 use netmart_proto::wire::Protocol;
 use netmart_proto::wire::tcp::Segment;
 use netmart_proto::{Instant, tcp};
@@ -21,6 +20,7 @@ use crate::message::{
     ListeningPattern, OfListener, PortInUse, PortKey, Reoffer, SegmentsIn, SegmentsOut, Setting,
     TimeWait,
 };
+use crate::secrets::Secrets;
 
 /// Drives one connection's machine: segments in and out on the network's side, a kernel-level channel
 /// on the other.
@@ -64,13 +64,14 @@ impl StateVector {
     pub fn connect(
         flow: Flow,
         config: Rc<tcp::Config>,
-        isn: &IsnGenerator,
+        secrets: &Secrets,
         now: Time,
     ) -> Spawn<Self> {
-        let (local, remote) = (flow.local.into(), flow.remote.into());
-        let iss = isn.isn(instant(now), local, remote);
+        let ends = secrets.ends(flow);
+        let iss = secrets.isn.isn(instant(now), ends.local, ends.remote);
         let mut machine = tcp::StateVector::connect(config, iss, instant(now));
-        machine.set_timestamp_offset(isn.timestamp_offset(local, remote));
+        machine.set_timestamp_offset(ends.timestamp_offset);
+        machine.set_challenge_budget(Rc::clone(&secrets.challenges));
         let port = PortKey { protocol: Protocol::TCP, port: flow.local.0.port };
         Self::new(flow, machine, None).spawn().assert(PortInUse {
             port,
@@ -84,20 +85,27 @@ impl StateVector {
         flow: Flow,
         listener: Listener,
         config: Rc<tcp::Config>,
-        isn: &IsnGenerator,
+        secrets: &Secrets,
         syn: &Segment,
         at: Instant,
     ) -> Spawn<Self> {
-        let (local, remote) = (flow.local.into(), flow.remote.into());
-        let iss = isn.isn(at, local, remote);
+        let ends = secrets.ends(flow);
+        let iss = secrets.isn.isn(at, ends.local, ends.remote);
         let mut machine = tcp::StateVector::accept(config, syn, iss, at);
-        machine.set_timestamp_offset(isn.timestamp_offset(local, remote));
+        machine.set_timestamp_offset(ends.timestamp_offset);
+        machine.set_challenge_budget(Rc::clone(&secrets.challenges));
         Self::new(flow, machine, Some(listener)).spawn()
     }
 
     /// A connection that is about to be established by a cookie, for the codec: `machine` has not been
     /// given the segment that brought it yet.
-    pub fn resume(flow: Flow, listener: Listener, machine: tcp::StateVector) -> Spawn<Self> {
+    pub fn resume(
+        flow: Flow,
+        listener: Listener,
+        mut machine: tcp::StateVector,
+        secrets: &Secrets,
+    ) -> Spawn<Self> {
+        machine.set_challenge_budget(Rc::clone(&secrets.challenges));
         Self::new(flow, machine, Some(listener)).spawn()
     }
 

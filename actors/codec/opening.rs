@@ -67,7 +67,7 @@ impl Codec {
             return Self::discard("no_route_back", ctx);
         };
         let syn = segments.remove(0);
-        let mut vector = StateVector::accept(flow, listener, config, &self.secrets.isn, &syn, at);
+        let mut vector = StateVector::accept(flow, listener, config, &self.secrets, &syn, at);
         if !segments.is_empty() {
             vector =
                 vector.deliver(SegmentsIn { flow, arrivals: Arrivals::Segments(segments), at });
@@ -113,7 +113,7 @@ impl Codec {
             Self::discard("too_many_connections", ctx);
         } else {
             let arrivals = Arrivals::Segments(segments);
-            let vector = StateVector::resume(flow, listener, machine);
+            let vector = StateVector::resume(flow, listener, machine, &self.secrets);
             ctx.spawn(vector.deliver(SegmentsIn { flow, arrivals, at }));
             self.flows.insert(flow, Life::Spawned);
             tracing::debug!(%flow, %listener, "brought a cookie back");

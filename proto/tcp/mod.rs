@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `acceptance` | is this segment acceptable |
 //! | `input`, `handshake` | what state comes next |
+//! | `challenge` | may I answer who may be guessing |
 //! | `cookie` | must I remember who asked |
 //! | `ack`, `scoreboard` | what has arrived, what is lost |
 //! | `recovery` | how is a loss repaired |
@@ -21,6 +22,7 @@
 mod acceptance;
 mod ack;
 mod application;
+mod challenge;
 mod config;
 #[allow(dead_code, reason = "some facts are for controllers to come")]
 mod congestion;
@@ -49,6 +51,7 @@ mod timer;
 mod vector;
 
 pub use acceptance::reset_for;
+pub use challenge::ChallengeBudget;
 pub use config::{Config, CongestionControl, IcmpRefusal, KeepAlive, MtuProbing};
 pub use cookie::{Ends, SynCookies};
 pub use event::{Event, IcmpError, IcmpKind, Reason, Retransmission, Transmit, Trouble};

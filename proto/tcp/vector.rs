@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::rc::Rc;
 
+use super::challenge::Challenges;
 use super::congestion::Congestion;
 use super::event::Events;
 use super::path::Path;
@@ -196,25 +197,6 @@ pub(super) enum Probe {
     KeepAlive,
 }
 
-/// The rate limit of challenge acknowledgements (RFC 5961 section 7).
-#[derive(Debug, Default)]
-pub(super) struct Challenges {
-    since: Instant,
-    sent: u32,
-}
-
-impl Challenges {
-    /// Whether another may be sent in this second.
-    pub(super) fn admit(&mut self, limit: u32, now: Instant) -> bool {
-        if now.saturating_since(self.since) >= Duration::from_secs(1) {
-            *self = Self { since: now, sent: 0 };
-        }
-        let admitted = self.sent < limit;
-        self.sent += u32::from(admitted);
-        admitted
-    }
-}
-
 impl StateVector {
     /// A machine in CLOSED; `connect` and `accept` finish it.
     pub(super) fn new(config: Rc<Config>, origin: Origin, iss: SeqNumber, now: Instant) -> Self {
@@ -347,17 +329,6 @@ impl StateVector {
     /// Asks for an acknowledgement, unless a more urgent one is asked for already.
     pub(super) fn need_ack(&mut self, need: AckNeed) {
         self.pending.ack = self.pending.ack.max(need);
-    }
-
-    /// Answers a doubtful segment with an acknowledgement that only the true peer can use
-    /// (RFC 5961), as long as the rate limit allows.
-    pub(super) fn challenge(&mut self, now: Instant) {
-        if self.challenges.admit(self.config.challenge_ack_limit, now) {
-            self.counters.challenges += 1;
-            self.need_ack(AckNeed::Alone);
-        } else {
-            self.counters.challenges_withheld += 1;
-        }
     }
 
     /// Ends the connection: nothing is sent any more but a RST that is pending.

@@ -7,6 +7,7 @@ mod close;
 mod cookie;
 mod handshake;
 mod icmp;
+mod injection;
 mod pair;
 mod path;
 mod prediction;
