@@ -98,9 +98,11 @@ impl StateVector {
             total_delivered,
             too_high: self.scoreboard.delivery.take_too_high(),
             in_recovery: before.in_recovery || self.recovery.phase == Phase::Fast,
+            window_limited: self.congestion.limited,
             ecn_echo: false,
         };
         self.congestion.on_ack(&ack);
+        self.scoreboard.delivery.set_tolerance(self.congestion.tolerance());
     }
 
     /// SND.UNA moves to SEG.ACK. Returns the round-trip time that this measures.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::vector::AckNeed;
-use super::{KeepAlive, Reason, State, StateVector, TimerKind};
+use super::{CongestionControl, KeepAlive, Reason, State, StateVector, TimerKind};
 use crate::Instant;
 
 impl StateVector {
@@ -141,6 +141,12 @@ impl StateVector {
         if timeout.is_none() {
             self.timers.stop(TimerKind::UserTimeout);
         }
+    }
+
+    /// Chooses the congestion controller; a new one takes over the window as it is.
+    pub fn set_congestion(&mut self, control: CongestionControl, now: Instant) {
+        let seed = self.snd.nxt.0.into();
+        self.congestion.switch(control, &self.config, seed, now);
     }
 
     pub(super) fn arm_keep_alive(&mut self, now: Instant) {

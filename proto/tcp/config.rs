@@ -59,6 +59,8 @@ pub struct Config {
     pub fin_wait_2: Duration,
     /// The congestion controller.
     pub congestion: CongestionControl,
+    /// The settings of [`CongestionControl::Bbr`].
+    pub bbr: Bbr,
     /// The initial congestion window, in segments (RFC 6928).
     pub initial_window: u32,
     /// Whether the segment size that the path carries is found by probing.
@@ -132,6 +134,7 @@ impl Default for Config {
             msl: Duration::from_secs(30),
             fin_wait_2: Duration::from_secs(60),
             congestion: CongestionControl::Cubic,
+            bbr: Bbr::default(),
             initial_window: 10,
             mtu_probing: MtuProbing::BlackHole,
             icmp_refusal: IcmpRefusal::HardErrors,
@@ -148,6 +151,33 @@ pub enum CongestionControl {
     /// CUBIC (RFC 9438).
     #[default]
     Cubic,
+    /// BBR, version 3 (draft-ietf-ccwg-bbr): paced by a model of the path, tolerant of random loss.
+    /// See [`Bbr`] for its settings.
+    Bbr,
+}
+
+/// What may be set about [`CongestionControl::Bbr`].
+///
+/// The draft has one threshold of loss, 2 %, for all cases. On a path that loses packets by chance that
+/// makes it as slow as others; without any it would push aside flows that answer loss. So there are two
+/// here, and the round-trip time decides between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Bbr {
+    /// `BBR.LossThresh`: the share of a flight, in thousandths, whose loss shows congestion while the
+    /// round-trip time shows a queue. 20, as in the draft.
+    pub loss_threshold: u16,
+    /// The same while it shows none, so that the losses are chance, or a queue too short to matter.
+    /// 250 by default; set it to `loss_threshold` for the behaviour of the draft, to 1000 for that of
+    /// version 1, which ignores loss.
+    pub clear_loss_threshold: u16,
+    /// By how much the round-trip time must exceed the least one to show a queue, in thousandths of that.
+    pub queue_threshold: u16,
+}
+
+impl Default for Bbr {
+    fn default() -> Self {
+        Self { loss_threshold: 20, clear_loss_threshold: 250, queue_threshold: 250 }
+    }
 }
 
 /// Whether the sender probes for the largest segment that the path carries (RFC 4821), like

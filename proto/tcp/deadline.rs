@@ -14,6 +14,8 @@ impl StateVector {
                 TimerKind::Retransmit => self.on_retransmit_timer(now),
                 TimerKind::Persist => self.on_persist_timer(now),
                 TimerKind::DelayedAck => self.need_ack(AckNeed::Now),
+                // `poll_transmit` follows, and finds that data may leave.
+                TimerKind::Pacing => {}
                 TimerKind::KeepAlive => self.on_keep_alive_timer(now),
                 TimerKind::UserTimeout => self.abort_with(Reason::UserTimeout),
                 TimerKind::Linger => self.close(Reason::Normal),

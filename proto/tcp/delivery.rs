@@ -21,12 +21,30 @@ pub(super) struct Delivery {
     /// What is delivered up to here was slowed down by the application; 0 if it is not.
     app_limited: u64,
     /// Of what the present acknowledgement delivers, that which left last.
-    newest: Option<(Instant, Stamp)>,
+    newest: Option<Newest>,
     /// The first segment of those found lost since the last sample at which the losses of its flight
     /// were too many.
     too_high: Option<u32>,
-    /// How many octets of 256 may be lost before they are too many.
-    tolerance: u8,
+    /// How much may be lost before it is too much.
+    tolerance: Tolerance,
+}
+
+/// How much of a flight may be lost before it is too much.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tolerance {
+    /// Octets of 1024 in flight.
+    pub(super) share: u16,
+    /// Octets that never are too many.
+    pub(super) least: u32,
+}
+
+/// The segment among those just delivered that left last.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    sent_at: Instant,
+    /// Whether it had left before that as well.
+    again: bool,
+    stamp: Stamp,
 }
 
 /// What a segment remembers of the moment it left: `P` of the draft.
@@ -59,6 +77,11 @@ pub(super) struct RateSample {
     pub(super) sent_in_flight: u32,
     /// Octets lost since that segment left.
     pub(super) lost: u32,
+    /// How long ago it left, unless it left more than once.
+    pub(super) rtt: Option<Duration>,
+    /// Whether the interval is long enough to tell a rate: one shorter than the least round-trip time
+    /// tells of a burst only.
+    pub(super) is_reliable: bool,
     /// Whether the application held the sender back, so that the path may be faster than this.
     pub(super) is_app_limited: bool,
 }
@@ -97,11 +120,11 @@ impl Delivery {
         }
     }
 
-    /// `len` octets, which last left `at`, were delivered.
-    pub(super) fn deliver(&mut self, len: u32, at: Instant, stamp: Stamp) {
+    /// `len` octets were delivered, which last left `sent_at`, and had left before if `again`.
+    pub(super) fn deliver(&mut self, len: u32, sent_at: Instant, again: bool, stamp: Stamp) {
         self.delivered += u64::from(len);
-        if self.newest.is_none_or(|(newest, _)| at >= newest) {
-            self.newest = Some((at, stamp));
+        if self.newest.is_none_or(|newest| sent_at >= newest.sent_at) {
+            self.newest = Some(Newest { sent_at, again, stamp });
         }
     }
 
@@ -109,8 +132,8 @@ impl Delivery {
     pub(super) fn lose(&mut self, len: u32, stamp: Stamp) {
         self.lost += u64::from(len);
         let flight = (self.lost as u32).wrapping_sub(stamp.lost);
-        let tolerated = u64::from(stamp.in_flight) * u64::from(self.tolerance) / 256;
-        if u64::from(flight) > tolerated {
+        let share = u64::from(stamp.in_flight) * u64::from(self.tolerance.share) / 1024;
+        if u64::from(flight) > share.max(self.tolerance.least.into()) {
             self.too_high.get_or_insert(stamp.in_flight);
         }
     }
@@ -121,27 +144,34 @@ impl Delivery {
         self.app_limited = (self.delivered + u64::from(in_flight)).max(1);
     }
 
-    /// An acknowledgement that came at `now` is done with: what it tells of the rate. An interval
-    /// shorter than the least round-trip time tells of a burst only.
+    /// An acknowledgement that came at `now` is done with: what it tells of the rate, if it delivered
+    /// anything.
     pub(super) fn sample(&mut self, now: Instant, min_rtt: Duration) -> Option<RateSample> {
         if self.app_limited > 0 && self.delivered > self.app_limited {
             self.app_limited = 0;
         }
-        let (sent_at, stamp) = self.newest.take()?;
+        let Newest { sent_at, again, stamp } = self.newest.take()?;
         let delivered_before = sent_at - Duration::from_micros(stamp.delivered_ago.into());
         let sending = Duration::from_micros(stamp.first_sent_ago.into());
         let interval = now.saturating_since(delivered_before).max(sending);
         self.delivered_at = now;
         self.first_sent_at = sent_at;
         let delivered = (self.delivered as u32).wrapping_sub(stamp.delivered);
-        (interval >= min_rtt && !interval.is_zero()).then(|| RateSample {
+        Some(RateSample {
             delivered,
             interval,
             prior_delivered: self.delivered - u64::from(delivered),
             sent_in_flight: stamp.in_flight,
             lost: (self.lost as u32).wrapping_sub(stamp.lost),
+            rtt: (!again).then(|| now.saturating_since(sent_at)),
+            is_reliable: interval >= min_rtt && !interval.is_zero(),
             is_app_limited: stamp.app_limited,
         })
+    }
+
+    /// From now on losses are too many past `tolerance`.
+    pub(super) fn set_tolerance(&mut self, tolerance: Tolerance) {
+        self.tolerance = tolerance;
     }
 
     /// Takes the octets in flight at which losses became too many, if they have since the last call.
@@ -167,11 +197,11 @@ mod tests {
         let mut delivery = Delivery::default();
         let first = delivery.stamp(1_000, 0, ms(100));
         let second = delivery.stamp(1_000, 1_000, ms(104));
-        delivery.deliver(1_000, ms(100), first);
+        delivery.deliver(1_000, ms(100), false, first);
         let sample = delivery.sample(ms(110), Duration::from_millis(10)).unwrap();
         assert_eq!((sample.delivered, sample.interval.as_millis()), (1_000, 10));
         assert_eq!((sample.rate(), sample.prior_delivered), (100_000, 0));
-        delivery.deliver(1_000, ms(104), second);
+        delivery.deliver(1_000, ms(104), false, second);
         let sample = delivery.sample(ms(120), Duration::from_millis(10)).unwrap();
         assert_eq!((sample.delivered, sample.interval.as_millis()), (2_000, 20));
         assert_eq!(delivery.sample(ms(121), Duration::ZERO), None, "nothing was delivered");
@@ -181,8 +211,10 @@ mod tests {
     fn an_interval_shorter_than_a_round_trip_tells_nothing() {
         let mut delivery = Delivery::default();
         let stamp = delivery.stamp(1_000, 0, ms(100));
-        delivery.deliver(1_000, ms(100), stamp);
-        assert_eq!(delivery.sample(ms(105), Duration::from_millis(10)), None);
+        delivery.deliver(1_000, ms(100), false, stamp);
+        let sample = delivery.sample(ms(105), Duration::from_millis(10)).unwrap();
+        assert!(!sample.is_reliable);
+        assert_eq!(sample.rtt, Some(Duration::from_millis(5)));
         assert_eq!(delivery.delivered(), 1_000, "but it was delivered");
     }
 
@@ -192,16 +224,19 @@ mod tests {
         let before = delivery.stamp(1_000, 0, ms(100));
         delivery.limit_by_application(1_000);
         let during = delivery.stamp(1_000, 1_000, ms(101));
-        delivery.deliver(1_000, ms(100), before);
+        delivery.deliver(1_000, ms(100), false, before);
         assert!(!delivery.sample(ms(110), Duration::ZERO).unwrap().is_app_limited);
-        delivery.deliver(1_000, ms(101), during);
-        assert!(delivery.sample(ms(111), Duration::ZERO).unwrap().is_app_limited);
+        delivery.deliver(1_000, ms(101), true, during);
+        let sample = delivery.sample(ms(111), Duration::ZERO).unwrap();
+        assert!(sample.is_app_limited);
+        assert_eq!(sample.rtt, None, "it had left twice");
         assert!(!delivery.stamp(1_000, 0, ms(112)).app_limited);
     }
 
     #[test]
     fn losses_of_a_flight_are_too_many_past_the_tolerance() {
-        let mut delivery = Delivery { tolerance: 26, ..Delivery::default() };
+        let mut delivery = Delivery::default();
+        delivery.set_tolerance(Tolerance { share: 103, least: 500 });
         let stamps: Vec<Stamp> =
             (0..10).map(|sent| delivery.stamp(1_000, sent * 1_000, ms(100))).collect();
         delivery.lose(1_000, stamps[9]);

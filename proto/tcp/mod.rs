@@ -10,7 +10,7 @@
 //! | `recovery` | how is a loss repaired |
 //! | `congestion` | how fast may I send |
 //! | `delivery` | how fast does it arrive |
-//! | `output` | what do I send next |
+//! | `output`, `pacing` | what do I send next, and when |
 //! | `path` | how large may a segment be |
 //! | `deadline`, `timer`, `rtt` | when do I come back, and why |
 //! | `reassembly`, `receive_buffer` | what do I tell the application |
@@ -37,6 +37,7 @@ mod info;
 mod input;
 mod isn;
 mod output;
+mod pacing;
 mod path;
 mod reassembly;
 mod receive_buffer;
@@ -52,7 +53,7 @@ mod vector;
 
 pub use acceptance::reset_for;
 pub use challenge::ChallengeBudget;
-pub use config::{Config, CongestionControl, IcmpRefusal, KeepAlive, MtuProbing};
+pub use config::{Bbr, Config, CongestionControl, IcmpRefusal, KeepAlive, MtuProbing};
 pub use cookie::{Ends, SynCookies};
 pub use event::{Event, IcmpError, IcmpKind, Reason, Retransmission, Transmit, Trouble};
 pub use info::{Agreed, Counters, Info, LimitedBy, Resent};

@@ -124,8 +124,11 @@ impl StateVector {
         }
         let room = self.congestion.cwnd().saturating_sub(self.in_flight());
         let mss = u32::from(self.segment_mss());
-        if room < waiting.min(mss) && !core::mem::take(&mut self.pending.resend_one) {
+        if room < waiting.min(mss) && !self.pending.resend_one {
             self.limited_by = LimitedBy::CongestionWindow;
+            return None;
+        }
+        if !self.pace_admits(now) {
             return None;
         }
         self.pending.resend_one = false;
@@ -150,6 +153,7 @@ impl StateVector {
         let octets = end.distance_from(start);
         self.counters.resent.count(cause, octets.div_ceil(mss));
         self.counters.bytes_resent += u64::from(octets);
+        self.pace_spend(octets);
         let segment = self.data_segment(start, end, now);
         self.timers.set(TimerKind::Retransmit, self.next_retransmission(false, now));
         Some(self.transmit(segment, mss, Some(cause)))
@@ -171,7 +175,13 @@ impl StateVector {
             return Some(probe);
         }
         match self.admitted(end) {
-            Ok(len) => Some(self.send_fresh(self.snd.nxt + len, now)),
+            Ok(len) => {
+                if !self.pace_admits(now) {
+                    self.congestion.limited = false;
+                    return None;
+                }
+                Some(self.send_fresh(self.snd.nxt + len, now))
+            }
             Err(limit) => {
                 self.limited_by = limit;
                 self.congestion.limited = limit == LimitedBy::CongestionWindow;
@@ -225,6 +235,7 @@ impl StateVector {
         if len <= mss {
             return len;
         }
+        let len = len.min(self.pace_limit());
         let gso = self.config.gso_max_size;
         if gso <= usize::from(self.config.mss) {
             return mss;
@@ -241,6 +252,7 @@ impl StateVector {
         self.snd.nxt = end;
         self.scoreboard.push(start, end, now);
         self.snd.last_sent = now;
+        self.pace_spend(segment.payload.len() as u32);
         self.counters.bytes_out += segment.payload.len() as u64;
         if (segment.payload.len() as u32) < mss {
             self.snd.small_end = end;

@@ -134,7 +134,7 @@ impl Scoreboard {
             }
             self.uncount(record);
             if record.mark != Mark::Sacked {
-                self.delivery.deliver(record.len(), record.at, record.stamp);
+                self.delivery.deliver(record.len(), record.at, record.again, record.stamp);
             }
         }
         if self.records.is_empty() {
@@ -330,7 +330,7 @@ impl Scoreboard {
             Mark::InFlight => {}
             Mark::Sacked => {
                 self.sacked += len;
-                self.delivery.deliver(len, record.at, record.stamp);
+                self.delivery.deliver(len, record.at, record.again, record.stamp);
             }
             Mark::Lost => {
                 self.lost += len;

@@ -11,6 +11,8 @@ pub enum TimerKind {
     Persist,
     /// An acknowledgement has waited long enough (RFC 9293 section 3.8.6.3).
     DelayedAck,
+    /// The pace lets data leave again.
+    Pacing,
     /// An idle peer is to be asked whether it is there (RFC 9293 section 3.8.4).
     KeepAlive,
     /// Data stayed unacknowledged too long for the application (RFC 9293 section 3.9.1.1).
@@ -21,10 +23,11 @@ pub enum TimerKind {
 
 impl TimerKind {
     /// Every kind; where two expire together, the earlier in this list is served first.
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Retransmit,
         Self::Persist,
         Self::DelayedAck,
+        Self::Pacing,
         Self::KeepAlive,
         Self::UserTimeout,
         Self::Linger,

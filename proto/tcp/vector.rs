@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::challenge::Challenges;
 use super::congestion::Congestion;
 use super::event::Events;
+use super::pacing::Pacer;
 use super::path::Path;
 use super::reassembly::Reassembly;
 use super::receive_buffer::ReceiveBuffer;
@@ -59,6 +60,7 @@ pub struct StateVector {
     pub(super) scoreboard: Scoreboard,
     pub(super) recovery: Recovery,
     pub(super) congestion: Congestion,
+    pub(super) pacer: Pacer,
     pub(super) path: Path,
     pub(super) rtt: RttEstimator,
     pub(super) timers: Timers,
@@ -241,7 +243,8 @@ impl StateVector {
             reassembly: Reassembly::default(),
             scoreboard: Scoreboard::default(),
             recovery: Recovery::new(iss),
-            congestion: Congestion::new(config.congestion, mss.into(), config.initial_window),
+            congestion: Congestion::new(&config, mss.into(), iss.0.into(), now),
+            pacer: Pacer::default(),
             path: Path::default(),
             rtt: RttEstimator::new(&config),
             timers: Timers::default(),

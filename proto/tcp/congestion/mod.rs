@@ -1,14 +1,16 @@
 //! How fast may I send.
 
+mod bbr;
 mod cubic;
 mod reno;
 
 use core::time::Duration;
 
+use self::bbr::Bbr;
 use self::cubic::Cubic;
 use self::reno::Reno;
-use super::config::CongestionControl;
-use super::delivery::RateSample;
+use super::config::{Config, CongestionControl};
+use super::delivery::{RateSample, Tolerance};
 use crate::Instant;
 
 /// A congestion controller: it hears what happened and moves the [`Window`].
@@ -24,10 +26,17 @@ pub(super) trait Controller {
     /// `ssthresh`, in octets. Who keeps its own window may move it here, and its answer is not used.
     fn on_loss(&mut self, window: &mut Window, loss: &Loss) -> u32;
 
+    /// The MSS is known, and the initial window set.
+    fn on_start(&mut self, _window: &Window) {}
+
     /// The repair is over: everything in flight at its begin was acknowledged.
     fn on_recovery_end(&mut self, _window: &mut Window, _now: Instant) {}
 
-    /// The retransmission timer expired; `on_loss` was called before.
+    /// The retransmission timer expired; the window is as it was.
+    fn before_timeout(&mut self, _window: &Window) {}
+
+    /// The retransmission timer expired; `on_loss` was called before, if the data was not already
+    /// known to be lost, and the window is one segment now.
     fn on_timeout(&mut self, _window: &mut Window, _now: Instant) {}
 
     /// The last `on_loss` was a mistake; the window is back where it was.
@@ -45,6 +54,11 @@ pub(super) trait Controller {
     /// others are led through it by proportional rate reduction.
     fn keeps_window(&self) -> bool {
         false
+    }
+
+    /// How much of a flight may be lost before [`Ack::too_high`] tells of it.
+    fn tolerance(&self, _mss: u32) -> Tolerance {
+        Tolerance::default()
     }
 }
 
@@ -102,6 +116,8 @@ pub(super) struct Ack {
     pub(super) too_high: Option<u32>,
     /// Whether it was, before or after, in fast recovery.
     pub(super) in_recovery: bool,
+    /// Whether the window held back the sender before it came.
+    pub(super) window_limited: bool,
     /// Whether it echoes a mark of congestion (RFC 3168).
     pub(super) ecn_echo: bool,
 }
@@ -133,16 +149,15 @@ pub(super) struct Congestion {
 enum Algorithm {
     Reno(Reno),
     Cubic(Cubic),
+    Bbr(Box<Bbr>),
 }
 
 impl Congestion {
-    pub(super) fn new(control: CongestionControl, mss: u32, segments: u32) -> Self {
-        let algorithm = match control {
-            CongestionControl::Reno => Algorithm::Reno(Reno::default()),
-            CongestionControl::Cubic => Algorithm::Cubic(Cubic::default()),
-        };
-        let cwnd = mss.saturating_mul(segments.max(1)).min(MAX_CWND);
+    /// `seed` is for controllers that throw dice.
+    pub(super) fn new(config: &Config, mss: u32, seed: u64, now: Instant) -> Self {
+        let cwnd = initial_cwnd(mss, config.initial_window);
         let window = Window { cwnd, ssthresh: u32::MAX, mss };
+        let algorithm = Algorithm::new(config.congestion, config, &window, seed, now);
         let prior = (window.cwnd, window.ssthresh);
         Self { window, algorithm, limited: false, prior }
     }
@@ -150,7 +165,34 @@ impl Congestion {
     /// The handshake is over: the MSS is known, and with it the initial window, in segments.
     pub(super) fn start(&mut self, mss: u32, segments: u32) {
         self.window.mss = mss;
-        self.window.cwnd = mss.saturating_mul(segments.max(1)).min(MAX_CWND);
+        self.window.cwnd = initial_cwnd(mss, segments);
+        let Self { window, algorithm, .. } = self;
+        algorithm.controller().on_start(window);
+    }
+
+    /// Another controller takes over the window as it is.
+    pub(super) fn switch(
+        &mut self,
+        control: CongestionControl,
+        config: &Config,
+        seed: u64,
+        now: Instant,
+    ) {
+        if self.algorithm.control() != control {
+            self.algorithm = Algorithm::new(control, config, &self.window, seed, now);
+            // A threshold that another has learned must not hold back one that knows none.
+            self.window.ssthresh = self.window.ssthresh.max(2 * self.window.mss);
+        }
+    }
+
+    /// Which controller it is.
+    pub(super) fn control(&self) -> CongestionControl {
+        self.algorithm.control()
+    }
+
+    /// How much of a flight may be lost before the controller wants to hear of it.
+    pub(super) fn tolerance(&self) -> Tolerance {
+        self.algorithm.shared().tolerance(self.window.mss)
     }
 
     pub(super) fn cwnd(&self) -> u32 {
@@ -204,6 +246,8 @@ impl Congestion {
     /// The retransmission timer expired (RFC 5681 section 3.1); `first` is false when it is the same
     /// data again, whose loss has lowered the threshold already.
     pub(super) fn on_timeout(&mut self, loss: &Loss, first: bool) {
+        let Self { window, algorithm, .. } = self;
+        algorithm.controller().before_timeout(window);
         if first {
             self.prior = (self.window.cwnd, self.window.ssthresh);
             self.reduce(loss);
@@ -233,6 +277,9 @@ impl Congestion {
     pub(super) fn on_idle(&mut self, idle: Duration, rto: Duration, initial: u32, now: Instant) {
         let Self { window, algorithm, .. } = self;
         algorithm.controller().on_idle(window, now);
+        if algorithm.shared().keeps_window() {
+            return;
+        }
         let restart = window.mss.saturating_mul(initial.max(1)).min(window.cwnd);
         window.ssthresh = window.ssthresh.max(window.cwnd / 4 * 3);
         let periods = idle.as_micros() / rto.as_micros().max(1);
@@ -247,10 +294,33 @@ impl Congestion {
 }
 
 impl Algorithm {
+    fn new(
+        control: CongestionControl,
+        config: &Config,
+        window: &Window,
+        seed: u64,
+        now: Instant,
+    ) -> Self {
+        match control {
+            CongestionControl::Reno => Self::Reno(Reno::default()),
+            CongestionControl::Cubic => Self::Cubic(Cubic::default()),
+            CongestionControl::Bbr => Self::Bbr(Box::new(Bbr::new(config.bbr, window, seed, now))),
+        }
+    }
+
+    fn control(&self) -> CongestionControl {
+        match self {
+            Self::Reno(_) => CongestionControl::Reno,
+            Self::Cubic(_) => CongestionControl::Cubic,
+            Self::Bbr(_) => CongestionControl::Bbr,
+        }
+    }
+
     fn controller(&mut self) -> &mut dyn Controller {
         match self {
             Self::Reno(reno) => reno,
             Self::Cubic(cubic) => cubic,
+            Self::Bbr(bbr) => bbr.as_mut(),
         }
     }
 
@@ -258,8 +328,13 @@ impl Algorithm {
         match self {
             Self::Reno(reno) => reno,
             Self::Cubic(cubic) => cubic,
+            Self::Bbr(bbr) => bbr.as_ref(),
         }
     }
+}
+
+fn initial_cwnd(mss: u32, segments: u32) -> u32 {
+    mss.saturating_mul(segments.max(1)).min(MAX_CWND)
 }
 
 /// No window grows past this, so that sequence arithmetic keeps its distance from 2^31.
@@ -283,6 +358,7 @@ impl Ack {
             total_delivered: acked.into(),
             too_high: None,
             in_recovery: false,
+            window_limited: true,
             ecn_echo: false,
         }
     }

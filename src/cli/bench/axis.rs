@@ -10,8 +10,11 @@ use netmart::proto::tcp::CongestionControl;
 use crate::cli::quantity;
 
 /// All controllers there are, by name.
-pub(super) const CONTROLLERS: [(&str, CongestionControl); 2] =
-    [("reno", CongestionControl::Reno), ("cubic", CongestionControl::Cubic)];
+pub(super) const CONTROLLERS: [(&str, CongestionControl); 3] = [
+    ("reno", CongestionControl::Reno),
+    ("cubic", CongestionControl::Cubic),
+    ("bbr", CongestionControl::Bbr),
+];
 
 /// The name of a controller.
 pub(super) fn name(controller: CongestionControl) -> &'static str {
