@@ -6,6 +6,8 @@
 mod batch;
 mod opening;
 
+use core::num::NonZeroU8;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::BytesMut;
@@ -17,7 +19,9 @@ use netmart_proto::Instant;
 use netmart_proto::tcp;
 use netmart_proto::wire::icmp::IcmpErrorKind;
 use netmart_proto::wire::tcp::PortedSegment;
-use netmart_proto::wire::{ChecksumMode, IpHeader, IpVersion, Protocol, tcp as wire};
+use netmart_proto::wire::{
+    ChecksumMode, Dscp, IpHeader, IpVersion, Protocol, SourceRoute, tcp as wire,
+};
 use smallvec::SmallVec;
 
 use self::batch::{Batch, Group};
@@ -27,8 +31,8 @@ use crate::config::{Config, SynCookies, TcpConfigs};
 use crate::doors::Doors;
 use crate::message::{
     Arrivals, DatagramsIn, DatagramsOut, Discard, DiscardKey, HalfOpen, IcmpErrorIn, Listening,
-    ListeningPattern, OfListenerPattern, OfProtocol, OutgoingDatagram, Reoffer, SegmentsIn,
-    SegmentsOut, Terms, TermsPattern,
+    ListeningPattern, OfListenerPattern, OfProtocol, OutgoingDatagram, PacketTerms, Reoffer,
+    SegmentsIn, SegmentsOut, Terms, TermsPattern,
 };
 use crate::route::{RouteTable, watch_routes, watches_routes};
 use crate::secrets::Secrets;
@@ -37,6 +41,8 @@ use crate::terms::TermsTable;
 /// Between ip and the state vectors.
 pub struct Codec {
     ttl: u8,
+    dscp: Dscp,
+    accept_source_routes: bool,
     max_connections: usize,
     configs: TcpConfigs,
     cookies: SynCookies,
@@ -74,6 +80,8 @@ impl Codec {
     pub fn spawn(config: &Config, secrets: Rc<Secrets>) -> Spawn<Self> {
         let codec = Self {
             ttl: config.ttl,
+            dscp: config.dscp,
+            accept_source_routes: config.accept_source_routes,
             max_connections: config.max_connections,
             configs: TcpConfigs::new(config.tcp.clone()),
             cookies: config.syn_cookies,
@@ -104,41 +112,74 @@ impl Codec {
     // ------------------------------------------------------------------------------ inward
 
     /// Hands the segments to their state vector, to a new one, or to nobody.
-    fn dispatch(&mut self, (flow, segments): Group, at: Instant, ctx: &mut Context<'_, Self>) {
+    fn dispatch(
+        &mut self,
+        (flow, segments): Group,
+        back: Option<Rc<SourceRoute>>,
+        at: Instant,
+        ctx: &mut Context<'_, Self>,
+    ) {
         if self.flows.contains_key(&flow) {
             if let Some(segments_in) = &self.segments_in {
-                segments_in
-                    .send(ctx, SegmentsIn { flow, arrivals: Arrivals::Segments(segments), at });
+                let arrivals = match back {
+                    Some(back) => Arrivals::Routed(back, segments),
+                    None => Arrivals::Segments(segments),
+                };
+                segments_in.send(ctx, SegmentsIn { flow, arrivals, at });
             }
             return;
         }
         let Some(first) = segments.first() else { return };
         if opens(first) {
             match self.knock(flow) {
-                Entry::Spawn(listener) => return self.open(flow, listener, segments, at, ctx),
+                Entry::Spawn(listener) => {
+                    return self.open((flow, segments), back, listener, at, ctx);
+                }
                 Entry::Cookie(listener) => {
-                    return self.answer_with_cookie(flow, listener, first, at, ctx);
+                    return self.answer_with_cookie((flow, first), back, listener, at, ctx);
                 }
                 Entry::Drop(reason) => return Self::discard(reason, ctx),
                 Entry::Refuse => {}
             }
         }
-        let Some(segments) = self.redeem(flow, segments, at, ctx) else { return };
+        let Some(segments) = self.redeem((flow, segments), back, at, ctx) else { return };
         Self::discard("nobody", ctx);
         let once = |segment| tcp::Transmit { segment, gso_size: None, retransmission: None };
         let replies = segments.iter().filter_map(tcp::reset_for).map(once).collect();
-        self.encode(flow, replies, ctx);
+        self.encode(flow, replies, None, ctx);
     }
 
     // ----------------------------------------------------------------------------- outward
+
+    /// The header of a connection's packets.
+    fn header(&self, flow: Flow, packets: Option<&PacketTerms>) -> IpHeader {
+        let (src, dst) = (flow.local.0.ip, flow.remote.0.ip);
+        let mut header = IpHeader::new(src, dst, Protocol::TCP);
+        let ttl = packets.and_then(|packets| packets.ttl);
+        header.ttl = ttl.map_or(self.ttl, NonZeroU8::get);
+        let dscp = packets.and_then(|packets| packets.dscp);
+        header.tos = dscp.unwrap_or(self.dscp).applied_to(header.tos);
+        if let (Some(route), IpAddr::V4(dst)) =
+            (packets.and_then(|packets| packets.source_route.as_ref()), dst)
+        {
+            header.options = route.options_to(dst);
+        }
+        header
+    }
 
     fn encode(
         &mut self,
         flow: Flow,
         transmits: SmallVec<[tcp::Transmit; 1]>,
+        packets: Option<&PacketTerms>,
         ctx: &mut Context<'_, Self>,
     ) {
-        let Some(path) = self.routes.lookup(flow.remote.0.ip) else {
+        let header = self.header(flow, packets);
+        let source_route = packets
+            .and_then(|packets| packets.source_route.as_ref())
+            .filter(|_| flow.remote.0.ip.is_ipv4());
+        let destination = source_route.map_or(flow.remote.0.ip, |route| route.first_hop().into());
+        let Some(path) = self.routes.lookup(destination) else {
             return Self::discard("no_route", ctx);
         };
         let checksum = if path.capabilities.checksum_offload {
@@ -146,9 +187,6 @@ impl Codec {
         } else {
             ChecksumMode::Full
         };
-        let mut header = IpHeader::new(flow.local.0.ip, flow.remote.0.ip, Protocol::TCP);
-        header.ttl = self.ttl;
-        let destination = flow.remote.0.ip;
         let mut datagrams = Vec::with_capacity(transmits.len());
         for tcp::Transmit { segment, gso_size, .. } in transmits {
             if self.arena.capacity() - self.arena.len() < HEADERS {
@@ -162,7 +200,13 @@ impl Codec {
             // Who cuts a super-segment completes the checksums of its pieces.
             let checksum = if gso_size.is_some() { ChecksumMode::Partial } else { checksum };
             match wire::emit(&mut self.arena, &header, ported, gso_size, checksum) {
-                Ok(packet) => datagrams.push(OutgoingDatagram { destination, packet }),
+                Ok(packet) => {
+                    let packet = match source_route {
+                        Some(route) => route.divert(packet),
+                        None => packet,
+                    };
+                    datagrams.push(OutgoingDatagram { destination, packet });
+                }
                 Err(_) => Self::discard("not_representable", ctx),
             }
         }
@@ -206,22 +250,25 @@ impl Actor for Codec {
 impl Handler<DatagramsIn> for Codec {
     fn handle(&mut self, message: Delivery<'_, DatagramsIn>, ctx: &mut Context<'_, Self>) {
         let DatagramsIn { datagrams, at, .. } = message.take();
-        let mut batch = Batch::of(datagrams.len());
+        let mut batch = Batch::of(datagrams.len(), self.accept_source_routes);
         for datagram in datagrams {
             if let Err(reason) = batch.decode(datagram) {
                 Self::discard(reason, ctx);
             }
         }
+        let routes = batch.take_routes();
         for group in batch.into_groups() {
-            self.dispatch(group, at, ctx);
+            let back =
+                routes.iter().rfind(|(flow, _)| *flow == group.0).map(|(_, back)| Rc::clone(back));
+            self.dispatch(group, back, at, ctx);
         }
     }
 }
 
 impl Handler<SegmentsOut> for Codec {
     fn handle(&mut self, message: Delivery<'_, SegmentsOut>, ctx: &mut Context<'_, Self>) {
-        let SegmentsOut { flow, segments } = message.take();
-        self.encode(flow, segments, ctx);
+        let SegmentsOut { flow, segments, packets } = message.take();
+        self.encode(flow, segments, packets.as_deref(), ctx);
     }
 }
 
@@ -229,7 +276,7 @@ impl Handler<Reoffer> for Codec {
     fn handle(&mut self, message: Delivery<'_, Reoffer>, ctx: &mut Context<'_, Self>) {
         let Reoffer { flow, segments, at } = message.take();
         self.flows.remove(&flow);
-        self.dispatch((flow, segments), at, ctx);
+        self.dispatch((flow, segments), None, at, ctx);
     }
 }
 

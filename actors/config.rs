@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use netmart_proto::tcp;
-use netmart_proto::wire::IpVersion;
+use netmart_proto::wire::{Dscp, IpVersion};
 
 use crate::message::{LinkCapabilities, Terms};
 
@@ -41,6 +41,11 @@ pub struct Config {
     pub answer_echo: bool,
     /// Time to live and hop limit of what we send.
     pub ttl: u8,
+    /// The Diffserv code point of TCP segments.
+    pub dscp: Dscp,
+    /// Whether a connection made by a peer that comes by a source route uses its reverse (RFC 9293
+    /// section 3.9.2.1). Off, for who forges one sees the answers (RFC 7126 section 4.3).
+    pub accept_source_routes: bool,
 }
 
 impl Default for Config {
@@ -59,6 +64,8 @@ impl Default for Config {
             relay_patience: Duration::from_secs(5),
             answer_echo: true,
             ttl: 64,
+            dscp: Dscp::default(),
+            accept_source_routes: false,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What messages carry besides octets: abilities, wishes and reasons.
 
+use core::num::NonZeroU8;
 use core::time::Duration;
 
 use netmart_proto::tcp;
+use netmart_proto::wire::{Dscp, SourceRoute};
 
 /// Which link of the stack; 0 is the stack's connection to itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,9 +46,30 @@ pub enum PortError {
     Exhausted,
 }
 
+/// What the IP headers of a connection say besides its ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PacketTerms {
+    /// Time to live, or hop limit (RFC 9293 section 3.9.2, MUST-49); the stack's if there is none.
+    pub ttl: Option<NonZeroU8>,
+    /// The Diffserv code point (RFC 9293 section 3.9.1.9, MUST-48); the stack's if there is none.
+    pub dscp: Option<Dscp>,
+    /// The route that packets shall take, of IPv4 only (RFC 9293 section 3.9.2.1, MUST-51). It takes
+    /// precedence over what a peer has come by (MUST-52). Most of the Internet drops such packets
+    /// (RFC 7126 section 4.3).
+    pub source_route: Option<SourceRoute>,
+}
+
 /// What a user may change about a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
+    /// Time to live, or hop limit, from the next segment on; the stack's if there is none.
+    TimeToLive(Option<NonZeroU8>),
+    /// The Diffserv code point from the next segment on (SHLD-21); the stack's if there is none. To
+    /// change it often reorders segments (SHLD-23).
+    Diffserv(Option<Dscp>),
+    /// Whether trouble that does not end the connection is told (RFC 9293 section 3.9.1.8, SHLD-20); it
+    /// is, unless this says no.
+    TellTrouble(bool),
     /// Send small segments at once (RFC 9293 section 3.7.4, MUST-17).
     NoDelay(bool),
     /// Probe an idle peer (RFC 9293 section 3.8.4), or do not.

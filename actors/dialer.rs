@@ -21,6 +21,7 @@ use crate::message::{
     Channel, ChannelPattern, ConnectionKey, ForAsker, PortReply, PortRequest, PortsOf,
     PortsOfPattern, Refusal, Refused, SegmentsIn, Terms, TermsPattern,
 };
+use crate::packets::Packets;
 use crate::relay::Relay;
 use crate::route::{Path, RouteTable, watch_routes, watches_routes};
 use crate::secrets::Secrets;
@@ -184,7 +185,8 @@ impl Dialer {
         let terms = self.terms.of(Local::Handle(wish.handle));
         let version = IpVersion::of(&wish.remote.0.ip);
         let config = self.configs.on_terms(terms, path.capabilities, version);
-        let vector = StateVector::connect(flow, config, &self.secrets, ctx.now());
+        let packets = Packets::on_terms(terms);
+        let vector = StateVector::connect(flow, config, packets, &self.secrets, ctx.now());
         // The relay first: the state vector must never see itself without one.
         ctx.spawn(Relay::spawn(flow, Local::Handle(wish.handle), self.relay_patience));
         ctx.spawn(vector);

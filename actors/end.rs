@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use netmart_bus::{Actor, Context, Handle, Handler, Publisher, Spawn};
+use netmart_proto::tcp::Trouble;
 
 use crate::address::Direction;
 use crate::message::{
@@ -68,6 +69,8 @@ pub enum Heard {
     /// So many octets may be sent without being queued. The first one tells that the connection is
     /// established.
     Room(usize),
+    /// Something is wrong, but the connection goes on.
+    Trouble(Trouble),
     /// The connection has ended.
     Closed(CloseReason),
 }
@@ -200,6 +203,7 @@ impl ChannelEnd {
             Body::Data(chunks) => Some(Heard::Data(chunks)),
             Body::End => Some(Heard::End),
             Body::Closed(reason) => Some(Heard::Closed(reason)),
+            Body::Trouble(trouble) => Some(Heard::Trouble(trouble)),
             Body::Credit(octets) => {
                 if !std::mem::replace(&mut self.connected, true) {
                     // Not earlier: before the first word from the relay there may be none to hear it.

@@ -31,13 +31,13 @@ use self::path_mtu::PathMtus;
 use self::reassembly::{Limits, Reassembly};
 use self::receive::Origin;
 use self::turn::{Said, Turn};
-use crate::address::Direction;
+use crate::address::{Direction, FlowPattern};
 use crate::clock::{instant, time};
 use crate::config::Config;
 use crate::message::{
     DatagramsIn, DatagramsOut, Discard, DiscardKey, Echo, EchoPattern, IcmpReport,
     InterfaceAddress, LinkId, OfProtocolPattern, OnLink, OnLinkPattern, OwnAddress, PacketsIn,
-    PacketsOut,
+    PacketsOut, PathDoubted,
 };
 use crate::route::{RouteTable, watch_routes, watches_routes};
 
@@ -97,6 +97,7 @@ impl Ip {
             .subscribe::<PacketsIn>(OnLinkPattern::any())
             .subscribe::<DatagramsOut>(OfProtocolPattern::any())
             .subscribe::<IcmpReport>(OfProtocolPattern::any())
+            .subscribe::<PathDoubted>(FlowPattern::any())
             .subscribe::<Echo>(outbound)
             .watch_interest::<DatagramsIn>(Role::Subscriber, OfProtocolPattern::any())
             .watch_interest::<Echo>(Role::Subscriber, inbound);
@@ -206,6 +207,14 @@ impl Handler<IcmpReport> for Ip {
         let mut turn = Self::turn(1, ctx);
         self.report_datagram(kind, datagram, &mut turn);
         self.finish(turn, ctx);
+    }
+}
+
+/// What was learnt of a path that may be broken is forgotten: its next packets tell anew (RFC 1122
+/// section 3.3.1.4, RFC 4821 section 7.7).
+impl Handler<PathDoubted> for Ip {
+    fn handle(&mut self, message: Delivery<'_, PathDoubted>, _ctx: &mut Context<'_, Self>) {
+        self.path_mtus.forget(&message.flow.remote.0.ip);
     }
 }
 

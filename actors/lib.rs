@@ -22,6 +22,7 @@
 //! | [`cast`] | all of them, put on a dataspace |
 
 pub mod address;
+mod body;
 pub mod cast;
 mod channel;
 pub mod clock;
@@ -37,12 +38,14 @@ pub mod ledger;
 pub mod link;
 pub mod listener;
 pub mod message;
+mod packets;
 pub mod ports;
 pub mod relay;
 pub mod route;
 pub mod secrets;
 pub mod serve;
 pub mod state_vector;
+mod summary;
 pub mod supervisor;
 mod terms;
 pub mod udp;

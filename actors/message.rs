@@ -10,14 +10,16 @@ use std::rc::Rc;
 use bytes::Bytes;
 use netmart_bus::{ActorId, Topic, WhenFull};
 use netmart_proto::wire::icmp::IcmpErrorKind;
-use netmart_proto::wire::tcp::{Flags, Segment, SeqNumber};
-use netmart_proto::wire::{IpHeader, Packet};
+use netmart_proto::wire::tcp::{Segment, SeqNumber};
+use netmart_proto::wire::{IpHeader, Packet, SourceRoute};
 use netmart_proto::{Instant, tcp};
 use smallvec::SmallVec;
 
 use crate::address::{Flow, Local, LocalAddress, RemoteAddress};
+pub use crate::body::*;
 pub use crate::content::*;
 pub use crate::keys::*;
+use crate::summary::summarize_segments;
 
 /// Makes a struct a topic: its name, the field that holds its key, and its line in a trace.
 macro_rules! topic {
@@ -222,6 +224,8 @@ pub enum Arrivals {
     Segments(SmallVec<[Segment; 1]>),
     /// An ICMP error about a segment of ours.
     Icmp(tcp::IcmpError),
+    /// Segments that have come by a source route, and the way back.
+    Routed(Rc<SourceRoute>, SmallVec<[Segment; 1]>),
 }
 
 /// Decoded segments of one connection: codec to state vector.
@@ -237,6 +241,7 @@ pub struct SegmentsIn {
 
 topic!(SegmentsIn, "segments-in", flow: Flow, |this, out| match &this.arrivals {
     Arrivals::Segments(segments) => summarize_segments(segments.iter().map(|segment| (segment, None)), out),
+    Arrivals::Routed(_, segments) => summarize_segments(segments.iter().map(|segment| (segment, None)), out),
     Arrivals::Icmp(error) => write!(out, "icmp: {} about seq {}", error.kind, error.seq),
 });
 
@@ -247,41 +252,25 @@ pub struct SegmentsOut {
     pub flow: Flow,
     /// The segments, in the order in which they shall leave.
     pub segments: SmallVec<[tcp::Transmit; 1]>,
+    /// What their IP headers shall say besides, if not what those of the stack do.
+    pub packets: Option<Rc<PacketTerms>>,
 }
 
 topic!(SegmentsOut, "segments-out", flow: Flow, |this, out| {
     summarize_segments(this.segments.iter().map(|sent| (&sent.segment, sent.retransmission)), out)
 });
 
-fn summarize_segments<'a>(
-    segments: impl Iterator<Item = (&'a Segment, Option<tcp::Retransmission>)>,
-    out: &mut dyn Write,
-) -> fmt::Result {
-    for (index, (segment, cause)) in segments.enumerate() {
-        if index > 0 {
-            out.write_str("; ")?;
-        }
-        write!(
-            out,
-            "{} {}:{}({})",
-            segment.flags,
-            segment.seq,
-            segment.sequence_end(),
-            segment.payload.len()
-        )?;
-        if segment.flags.contains(Flags::ACK) {
-            write!(out, " ack {}", segment.ack)?;
-        }
-        write!(out, " win {}", segment.window)?;
-        for (left, right) in segment.options.sack.as_slice() {
-            write!(out, " sack {left}:{right}")?;
-        }
-        if let Some(cause) = cause {
-            write!(out, " again: {cause:?}")?;
-        }
-    }
-    Ok(())
+/// Segments have been sent again in vain R1 times, so something on the way to the peer may be broken
+/// (RFC 9293 section 3.8.3, MUST-20): state vector to ip.
+#[derive(Clone, Debug)]
+pub struct PathDoubted {
+    /// The connection whose peer does not answer.
+    pub flow: Flow,
+    /// How often the same segment was sent again.
+    pub retransmissions: u32,
 }
+
+topic!(PathDoubted, "path-doubted", flow: Flow, |this, out| write!(out, "after {} retransmissions", this.retransmissions));
 
 /// A SYN for a connection that lingers in TIME-WAIT and gives way to a new one (RFC 6191): state vector
 /// to codec, as its last word.
@@ -375,31 +364,6 @@ topic!(PortInUse, "port-in-use", port: PortKey, |this, out| match &this.remote {
 
 // ------------------------------------------------------------------------------- channels
 
-/// Octets in order, as slices of the buffers they came in.
-pub type Chunks = SmallVec<[Bytes; 1]>;
-
-/// What is said on a channel.
-#[derive(Clone, Debug)]
-pub enum Body {
-    /// Octets of the stream. Never more than the receiver granted.
-    Data(Chunks),
-    /// No more octets will come this way.
-    End,
-    /// The sender has room for so many more octets of the opposite direction. The first credit of an
-    /// inbound message tells a user that the connection is established.
-    Credit(u32),
-    /// Outbound: give the connection up at once, with a RST.
-    Abort,
-    /// Outbound: change how the connection behaves.
-    Set(Setting),
-    /// Outbound: tell how the connection does.
-    Inquire,
-    /// Inbound: how the connection does, because somebody inquired.
-    Info(Box<tcp::Info>),
-    /// Inbound: the connection has ended.
-    Closed(CloseReason),
-}
-
 /// A message of a connection: between state vector and relay at kernel level, between relay and user at
 /// user level.
 ///
@@ -412,16 +376,7 @@ pub struct Channel {
     pub body: Body,
 }
 
-topic!(Channel, "channel", key: ChannelKey, |this, out| match &this.body {
-    Body::Data(chunks) => write!(out, "data {}", chunks.iter().map(Bytes::len).sum::<usize>()),
-    Body::End => out.write_str("end"),
-    Body::Credit(octets) => write!(out, "credit {octets}"),
-    Body::Abort => out.write_str("abort"),
-    Body::Set(setting) => write!(out, "set {setting:?}"),
-    Body::Inquire => out.write_str("inquire"),
-    Body::Info(info) => write!(out, "info: {:?}", info.state),
-    Body::Closed(reason) => write!(out, "closed: {reason}"),
-}, when full: WhenFull::StopSender);
+topic!(Channel, "channel", key: ChannelKey, |this, out| this.body.summarize(out), when full: WhenFull::StopSender);
 
 /// A fact: the connection is established, and its relay serves it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -479,6 +434,8 @@ pub struct Terms {
     pub max_segment: Option<u16>,
     /// Dial from this address of ours, whatever the route says (RFC 9293 section 3.9.1.1, MUST-43).
     pub ip: Option<IpAddr>,
+    /// What the IP headers shall say besides; of connections of a listener from the SYN and ACK on.
+    pub packets: Option<Rc<PacketTerms>>,
     /// Dial from this port instead of one that the allocator chooses.
     pub port: Option<u16>,
 }
@@ -492,7 +449,7 @@ impl Terms {
     /// No wishes for connections of `local`.
     pub const fn of(local: Local) -> Self {
         let of = TermsKey { local };
-        Self { of, tcp: None, max_segment: None, ip: None, port: None }
+        Self { of, tcp: None, max_segment: None, ip: None, packets: None, port: None }
     }
 }
 

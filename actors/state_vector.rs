@@ -7,8 +7,8 @@ use netmart_bus::{
     Actor, Change, Context, Delivery, Handle, Handler, Interest, Publisher, Role, Spawn, Time,
     Timer, TimerToken, Watcher,
 };
-use netmart_proto::wire::Protocol;
 use netmart_proto::wire::tcp::Segment;
+use netmart_proto::wire::{Protocol, SourceRoute};
 use netmart_proto::{Instant, tcp};
 use smallvec::{SmallVec, smallvec};
 
@@ -17,9 +17,10 @@ use crate::channel::parties;
 use crate::clock::{instant, time};
 use crate::message::{
     Arrivals, Body, Channel, ChannelKey, Chunks, CloseReason, Established, HalfOpen, Listening,
-    ListeningPattern, OfListener, PortInUse, PortKey, Reoffer, SegmentsIn, SegmentsOut, Setting,
-    TimeWait,
+    ListeningPattern, OfListener, PathDoubted, PortInUse, PortKey, Reoffer, SegmentsIn,
+    SegmentsOut, Setting, TimeWait,
 };
+use crate::packets::Packets;
 use crate::secrets::Secrets;
 
 /// Drives one connection's machine: segments in and out on the network's side, a kernel-level channel
@@ -44,6 +45,10 @@ pub struct StateVector {
     unsaid: Vec<Body>,
     /// Octets that the relay may still send.
     credit: usize,
+    /// What the IP headers shall say.
+    packets: Packets,
+    /// The application does not want to hear of trouble.
+    hushed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +66,10 @@ const WAKE: TimerToken = TimerToken(0);
 
 impl StateVector {
     /// An active opener, for the dialer. Its SYN leaves as soon as it starts.
-    pub fn connect(
+    pub(crate) fn connect(
         flow: Flow,
         config: Rc<tcp::Config>,
+        packets: Packets,
         secrets: &Secrets,
         now: Time,
     ) -> Spawn<Self> {
@@ -73,7 +79,7 @@ impl StateVector {
         machine.set_timestamp_offset(ends.timestamp_offset);
         machine.set_challenge_budget(Rc::clone(&secrets.challenges));
         let port = PortKey { protocol: Protocol::TCP, port: flow.local.0.port };
-        Self::new(flow, machine, None).spawn().assert(PortInUse {
+        Self::new(flow, machine, packets, None).spawn().assert(PortInUse {
             port,
             ip: None,
             remote: Some(flow.remote),
@@ -81,10 +87,11 @@ impl StateVector {
     }
 
     /// A passive opener, for the codec: answers `syn`, which came for `listener`.
-    pub fn accept(
+    pub(crate) fn accept(
         flow: Flow,
         listener: Listener,
         config: Rc<tcp::Config>,
+        packets: Packets,
         secrets: &Secrets,
         syn: &Segment,
         at: Instant,
@@ -94,22 +101,29 @@ impl StateVector {
         let mut machine = tcp::StateVector::accept(config, syn, iss, at);
         machine.set_timestamp_offset(ends.timestamp_offset);
         machine.set_challenge_budget(Rc::clone(&secrets.challenges));
-        Self::new(flow, machine, Some(listener)).spawn()
+        Self::new(flow, machine, packets, Some(listener)).spawn()
     }
 
     /// A connection that is about to be established by a cookie, for the codec: `machine` has not been
     /// given the segment that brought it yet.
-    pub fn resume(
+    pub(crate) fn resume(
         flow: Flow,
         listener: Listener,
         mut machine: tcp::StateVector,
+        packets: Packets,
         secrets: &Secrets,
     ) -> Spawn<Self> {
         machine.set_challenge_budget(Rc::clone(&secrets.challenges));
-        Self::new(flow, machine, Some(listener)).spawn()
+        Self::new(flow, machine, packets, Some(listener)).spawn()
     }
 
-    fn new(flow: Flow, machine: tcp::StateVector, listener: Option<Listener>) -> Self {
+    fn new(
+        flow: Flow,
+        mut machine: tcp::StateVector,
+        packets: Packets,
+        listener: Option<Listener>,
+    ) -> Self {
+        machine.set_ip_options_len(packets.options_len());
         Self {
             flow,
             machine,
@@ -124,6 +138,8 @@ impl StateVector {
             connected: false,
             unsaid: Vec::new(),
             credit: 0,
+            packets,
+            hushed: false,
         }
     }
 
@@ -185,7 +201,8 @@ impl StateVector {
         let segments: SmallVec<[tcp::Transmit; 1]> =
             std::iter::from_fn(|| self.machine.poll_transmit(now)).collect();
         if let (false, Some(out)) = (segments.is_empty(), &self.segments_out) {
-            out.send(ctx, SegmentsOut { flow: self.flow, segments });
+            let packets = self.packets.shared();
+            out.send(ctx, SegmentsOut { flow: self.flow, segments, packets });
         }
     }
 
@@ -208,11 +225,41 @@ impl StateVector {
                 tcp::Event::Refused(reason) | tcp::Event::Closed(reason) => self.ended(reason, ctx),
                 tcp::Event::Superseded(segment) => self.give_way(smallvec![*segment], ctx),
                 tcp::Event::Trouble(trouble) => {
-                    tracing::debug!(flow = %self.flow, ?trouble, "trouble");
+                    self.tell_trouble(trouble, ctx);
                 }
                 // What can be read and written is asked for after every mutation anyway.
                 tcp::Event::Readable | tcp::Event::Writable(_) => {}
             }
+        }
+    }
+
+    /// Soft errors and excessive retransmission: the user may know (MUST-47, SHLD-9, SHLD-25), and ip
+    /// is told of a path that does not seem to work (MUST-20).
+    fn tell_trouble(&mut self, trouble: tcp::Trouble, ctx: &mut Context<'_, Self>) {
+        tracing::debug!(flow = %self.flow, %trouble, "trouble");
+        if let tcp::Trouble::Retransmitting(retransmissions) = trouble {
+            ctx.send(PathDoubted { flow: self.flow, retransmissions });
+        }
+        // Who is not there yet need not know what passes.
+        if self.relay == Presence::Here && !self.hushed {
+            self.say(Body::Trouble(trouble), ctx);
+        }
+    }
+
+    /// Segments that came by a source route: if they are the peer's, the last one's way back is ours, as
+    /// long as the user has not named another (MUST-52, MUST-53, SHLD-24).
+    fn take_routed(&mut self, back: &SourceRoute, segments: SmallVec<[Segment; 1]>, at: Instant) {
+        let refused = |machine: &tcp::StateVector| {
+            let counters = machine.info().counters;
+            counters.unacceptable + counters.bad_timestamps + counters.challenges
+        };
+        let before = refused(&self.machine);
+        for segment in segments {
+            self.machine.handle_segment(segment, at);
+        }
+        if refused(&self.machine) == before && self.listener.is_some() {
+            self.packets.learn(back);
+            self.machine.set_ip_options_len(self.packets.options_len());
         }
     }
 
@@ -262,7 +309,10 @@ impl StateVector {
     }
 
     fn set(&mut self, setting: Setting, now: Instant) {
+        let Some(setting) = self.packets.set(setting) else { return };
         match setting {
+            Setting::TimeToLive(_) | Setting::Diffserv(_) => {}
+            Setting::TellTrouble(on) => self.hushed = !on,
             Setting::NoDelay(on) => self.machine.set_nodelay(on, now),
             Setting::KeepAlive(keep_alive) => self.machine.set_keep_alive(keep_alive, now),
             Setting::UserTimeout(timeout) => self.machine.set_user_timeout(timeout, now),
@@ -309,6 +359,7 @@ impl Handler<SegmentsIn> for StateVector {
                     self.machine.handle_segment(segment, at);
                 }
             }
+            Arrivals::Routed(back, segments) => self.take_routed(&back, segments, at),
             Arrivals::Icmp(error) => self.machine.handle_icmp(error, at),
         }
         self.drain(ctx);
@@ -325,7 +376,7 @@ impl Handler<Channel> for StateVector {
             Body::Abort => self.machine.abort(now),
             Body::Set(setting) => self.set(setting, now),
             Body::Inquire => self.tell_info(ctx),
-            Body::Closed(_) | Body::Info(_) => {}
+            Body::Closed(_) | Body::Info(_) | Body::Trouble(_) => {}
         }
         self.drain(ctx);
     }

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use netmart_proto::wire::IpHeader;
 use netmart_proto::wire::tcp::{PortedSegment, Segment, parse};
+use netmart_proto::wire::{IpHeader, SourceRoute};
 use smallvec::SmallVec;
 
 use crate::address::{Address, Flow, LocalAddress, RemoteAddress};
@@ -18,6 +18,10 @@ pub(super) struct Batch {
     /// How many datagrams are not read yet.
     left: usize,
     last: Option<Last>,
+    /// Whether source routes are looked for.
+    accepts_routes: bool,
+    /// The way back to those who have come by a source route, in order.
+    routes: Vec<(Flow, Rc<SourceRoute>)>,
 }
 
 /// What the last segment shows of its flow. The next one mostly shows the same, and comparing flows
@@ -33,9 +37,10 @@ struct Last {
 const GROUPS_SEARCHED: usize = 4;
 
 impl Batch {
-    /// A batch of so many datagrams.
-    pub(super) fn of(datagrams: usize) -> Self {
-        Self { groups: Vec::new(), left: datagrams, last: None }
+    /// A batch of so many datagrams; source routes are taken notice of, or not.
+    pub(super) fn of(datagrams: usize, accepts_routes: bool) -> Self {
+        let routes = Vec::new();
+        Self { groups: Vec::new(), left: datagrams, last: None, accepts_routes, routes }
     }
 
     /// Reads the next datagram; the reason if it is refused.
@@ -53,6 +58,11 @@ impl Batch {
             Rc::ptr_eq(&last.header, &header)
                 && (last.src_port, last.dst_port) == (src_port, dst_port)
         };
+        if self.accepts_routes
+            && let Some(back) = SourceRoute::back(&header)
+        {
+            self.routes.push((flow_of(&header, src_port, dst_port), Rc::new(back)));
+        }
         let group = match self.last.as_ref().filter(same) {
             Some(last) => last.group,
             None => {
@@ -67,10 +77,7 @@ impl Batch {
 
     /// The place of a flow's group, made if need be.
     fn group_of(&mut self, header: &IpHeader, src_port: u16, dst_port: u16) -> usize {
-        let flow = Flow {
-            local: LocalAddress(Address::new(header.dst, dst_port)),
-            remote: RemoteAddress(Address::new(header.src, src_port)),
-        };
+        let flow = flow_of(header, src_port, dst_port);
         let first = self.groups.len().saturating_sub(GROUPS_SEARCHED);
         if let Some(known) = self.groups[first..].iter().rposition(|group| group.0 == flow) {
             return first + known;
@@ -81,8 +88,20 @@ impl Batch {
         self.groups.len() - 1
     }
 
+    /// The ways back that were found.
+    pub(super) fn take_routes(&mut self) -> Vec<(Flow, Rc<SourceRoute>)> {
+        core::mem::take(&mut self.routes)
+    }
+
     /// The groups, in the order of their first segments.
     pub(super) fn into_groups(self) -> Vec<Group> {
         self.groups
+    }
+}
+
+fn flow_of(header: &IpHeader, src_port: u16, dst_port: u16) -> Flow {
+    Flow {
+        local: LocalAddress(Address::new(header.dst, dst_port)),
+        remote: RemoteAddress(Address::new(header.src, src_port)),
     }
 }

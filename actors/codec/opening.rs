@@ -5,15 +5,17 @@ use std::rc::Rc;
 use netmart_bus::Context;
 use netmart_proto::Instant;
 use netmart_proto::tcp::{self, Transmit};
-use netmart_proto::wire::IpVersion;
 use netmart_proto::wire::tcp::{Flags, Segment};
+use netmart_proto::wire::{IpVersion, SourceRoute};
 use smallvec::{SmallVec, smallvec};
 
+use super::batch::Group;
 use super::{Codec, Life};
 use crate::address::{Flow, Listener, Local};
 use crate::config::SynCookies;
 use crate::doors::Knock;
 use crate::message::{Arrivals, Backlog, SegmentsIn};
+use crate::packets::Packets;
 use crate::state_vector::StateVector;
 
 /// What becomes of a SYN.
@@ -57,9 +59,9 @@ impl Codec {
     /// Spawns a state vector for a SYN, with that SYN and what came behind it.
     pub(super) fn open(
         &mut self,
-        flow: Flow,
+        (flow, mut segments): Group,
+        back: Option<Rc<SourceRoute>>,
         listener: Listener,
-        mut segments: SmallVec<[Segment; 1]>,
         at: Instant,
         ctx: &mut Context<'_, Self>,
     ) {
@@ -67,7 +69,9 @@ impl Codec {
             return Self::discard("no_route_back", ctx);
         };
         let syn = segments.remove(0);
-        let mut vector = StateVector::accept(flow, listener, config, &self.secrets, &syn, at);
+        let packets = self.packets_of(listener, back);
+        let mut vector =
+            StateVector::accept(flow, listener, config, packets, &self.secrets, &syn, at);
         if !segments.is_empty() {
             vector =
                 vector.deliver(SegmentsIn { flow, arrivals: Arrivals::Segments(segments), at });
@@ -79,9 +83,9 @@ impl Codec {
     /// Answers a SYN and forgets it: its sender will bring back all that has to be known.
     pub(super) fn answer_with_cookie(
         &mut self,
-        flow: Flow,
+        (flow, syn): (Flow, &Segment),
+        back: Option<Rc<SourceRoute>>,
         listener: Listener,
-        syn: &Segment,
         at: Instant,
         ctx: &mut Context<'_, Self>,
     ) {
@@ -91,15 +95,16 @@ impl Codec {
         let ends = self.secrets.ends(flow);
         let answer = self.secrets.cookies.answer(&config, ends, syn, at);
         Self::discard("answered_by_cookie", ctx);
-        self.encode(flow, smallvec![Transmit::once(answer)], ctx);
+        let packets = self.packets_of(listener, back).shared();
+        self.encode(flow, smallvec![Transmit::once(answer)], packets.as_deref(), ctx);
     }
 
     /// Takes segments of no known connection if the first of them brings a cookie back; hands them
     /// back if not.
     pub(super) fn redeem(
         &mut self,
-        flow: Flow,
-        segments: SmallVec<[Segment; 1]>,
+        (flow, segments): Group,
+        back: Option<Rc<SourceRoute>>,
         at: Instant,
         ctx: &mut Context<'_, Self>,
     ) -> Option<SmallVec<[Segment; 1]>> {
@@ -113,7 +118,8 @@ impl Codec {
             Self::discard("too_many_connections", ctx);
         } else {
             let arrivals = Arrivals::Segments(segments);
-            let vector = StateVector::resume(flow, listener, machine, &self.secrets);
+            let packets = self.packets_of(listener, back);
+            let vector = StateVector::resume(flow, listener, machine, packets, &self.secrets);
             ctx.spawn(vector.deliver(SegmentsIn { flow, arrivals, at }));
             self.flows.insert(flow, Life::Spawned);
             tracing::debug!(%flow, %listener, "brought a cookie back");
@@ -139,6 +145,16 @@ impl Codec {
         let ends = self.secrets.ends(flow);
         let machine = self.secrets.cookies.redeem(&config, ends, segment, at)?;
         Some((listener, backlog, machine))
+    }
+
+    /// What IP headers of a listener's connection say: that of its terms, and the way back by which the
+    /// peer has come.
+    fn packets_of(&self, listener: Listener, back: Option<Rc<SourceRoute>>) -> Packets {
+        let mut packets = Packets::on_terms(self.terms.of(Local::Listener(listener)));
+        if let Some(back) = back {
+            packets.learn(&back);
+        }
+        packets
     }
 
     /// The settings of a listener's connection; nothing if no route leads back.

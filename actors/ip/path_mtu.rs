@@ -33,6 +33,11 @@ impl PathMtus {
         self.known.insert(destination, Known { mtu, until: now + LIFETIME });
     }
 
+    /// Nothing is known any more of the path to `destination`.
+    pub(super) fn forget(&mut self, destination: &IpAddr) {
+        self.known.remove(destination);
+    }
+
     /// The MTU of the path to `destination`, in octets, if it is known.
     pub(super) fn get(&self, destination: &IpAddr, now: Instant) -> Option<u16> {
         self.known.get(destination).filter(|known| now < known.until).map(|known| known.mtu)
@@ -74,6 +79,16 @@ mod tests {
             Some(1400),
             "what was forgotten does not count"
         );
+    }
+
+    #[test]
+    fn what_is_doubted_is_forgotten() {
+        let mut mtus = PathMtus::default();
+        mtus.learn(path(1), 1400, Instant::ZERO);
+        mtus.learn(path(2), 1400, Instant::ZERO);
+        mtus.forget(&path(1));
+        let known = [1, 2].map(|number| mtus.get(&path(number), Instant::ZERO));
+        assert_eq!(known, [None, Some(1400)]);
     }
 
     #[test]

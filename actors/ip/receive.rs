@@ -6,7 +6,7 @@ use std::rc::Rc;
 use netmart_proto::wire::icmp::IcmpErrorKind;
 use netmart_proto::wire::{
     ChecksumState, Fault, Fragment, IpHeader, IpVersion, Layer, Likeness, Packet, ParseError,
-    ParsedIp, Protocol, parse_ip,
+    ParsedIp, Protocol, SourceRoute, parse_ip,
 };
 
 use super::icmp::UNRECOGNIZED_OPTION;
@@ -40,6 +40,12 @@ impl Ip {
             };
             if let Err(reason) = self.admit(&parsed.header, origin, turn) {
                 return turn.discard(reason);
+            }
+            if SourceRoute::is_under_way(&parsed.header) && origin == Origin::Link {
+                // A host forwards nothing (RFC 1122 section 3.3.5, RFC 7126 section 4.3).
+                turn.discard("source_route_incomplete");
+                let kind = IcmpErrorKind::Unreachable { code: SOURCE_ROUTE_FAILED };
+                return self.report(&parsed.header, packet, kind, turn);
             }
             if parsed.header.fragment.is_none_or(Fragment::is_whole) {
                 return self.hand_on(parsed, packet, origin, turn);
@@ -186,7 +192,8 @@ fn addresses_v6(packet: &Packet) -> Option<IpHeader> {
     Some(IpHeader::new(address(src)?, address(dst)?, Protocol::NONE))
 }
 
-/// A code of IPv4's destination unreachable (RFC 792).
+/// Codes of IPv4's destination unreachable (RFC 792).
+const SOURCE_ROUTE_FAILED: u8 = 5;
 const PROTOCOL_UNREACHABLE: u8 = 2;
 
 /// Codes of IPv6's parameter problem (RFC 4443 section 3.4).

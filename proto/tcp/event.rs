@@ -65,6 +65,15 @@ pub enum Trouble {
     Icmp(IcmpKind),
 }
 
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Retransmitting(times) => write!(f, "sent again {times} times in vain"),
+            Self::Icmp(kind) => write!(f, "the network reported: {kind}"),
+        }
+    }
+}
+
 /// An ICMP error about a segment of this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IcmpError {

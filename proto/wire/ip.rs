@@ -54,6 +54,33 @@ pub struct IpHeader {
     pub options: Ipv4Options,
 }
 
+/// A Diffserv code point: the upper six bits of what was the type of service, or of the traffic class
+/// (RFC 2474 section 3). The lower two are those of ECN.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Dscp(u8);
+
+impl Dscp {
+    /// The code point of these six bits; `None` if there are more.
+    pub const fn new(bits: u8) -> Option<Self> {
+        if bits < 1 << 6 { Some(Self(bits)) } else { None }
+    }
+
+    /// The code point in this octet of a header.
+    pub const fn of(tos: u8) -> Self {
+        Self(tos >> 2)
+    }
+
+    /// The six bits.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The octet of a header with this code point, in place of the one in `tos`; ECN stays.
+    pub const fn applied_to(self, tos: u8) -> u8 {
+        self.0 << 2 | tos & 0b11
+    }
+}
+
 /// The place of a fragment in its datagram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fragment {

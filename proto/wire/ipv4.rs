@@ -134,6 +134,19 @@ pub(super) fn write(
     Ok(())
 }
 
+/// Sends a packet that begins with a header elsewhere.
+pub(super) fn redirect(head: &mut [u8], dst: Ipv4Addr) {
+    let header_len = head.first().map_or(0, |first| usize::from(first & 0xf) * 4);
+    let Some(header) = head.get_mut(..header_len).filter(|header| header.len() >= HEADER_LEN)
+    else {
+        return;
+    };
+    header[field::DST].copy_from_slice(&dst.octets());
+    header[field::CHECKSUM].fill(0);
+    let checksum = checksum(header);
+    header[field::CHECKSUM].copy_from_slice(&checksum.to_be_bytes());
+}
+
 /// The options of an IPv4 header as they stand on the wire; at most 40 octets, usually none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ipv4Options(Option<Box<[u8]>>);
@@ -212,11 +225,11 @@ pub enum Ipv4Option<'a> {
 
 impl<'a> Ipv4Option<'a> {
     const END: u8 = 0;
-    const NOP: u8 = 1;
-    const RECORD_ROUTE: u8 = 7;
+    pub(super) const NOP: u8 = 1;
+    pub(super) const RECORD_ROUTE: u8 = 7;
     const TIMESTAMP: u8 = 68;
-    const LOOSE_SOURCE_ROUTE: u8 = 131;
-    const STRICT_SOURCE_ROUTE: u8 = 137;
+    pub(super) const LOOSE_SOURCE_ROUTE: u8 = 131;
+    pub(super) const STRICT_SOURCE_ROUTE: u8 = 137;
 
     fn from_wire(kind: u8, data: &'a [u8]) -> Self {
         match (kind, data.split_first()) {

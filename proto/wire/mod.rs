@@ -33,13 +33,15 @@ mod ipv6;
 mod packet;
 mod protocol;
 mod recognise;
+mod source_route;
 pub mod tcp;
 pub mod udp;
 
 pub use checksum::{Checksum, ChecksumMode, checksum};
 pub use error::{EmitError, Fault, Layer, ParseError};
-pub use ip::{Fragment, IpHeader, IpVersion, ParsedIp, emit_ip, parse_ip};
+pub use ip::{Dscp, Fragment, IpHeader, IpVersion, ParsedIp, emit_ip, parse_ip};
 pub use ipv4::{Ipv4Option, Ipv4Options, Route};
 pub use packet::{ChecksumState, Offload, Packet};
 pub use protocol::Protocol;
 pub use recognise::Likeness;
+pub use source_route::SourceRoute;

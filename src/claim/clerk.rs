@@ -125,6 +125,7 @@ impl Handler<Channel> for Clerk {
                     self.tell(Event::Room(room));
                 }
             }
+            Some(Heard::Trouble(trouble)) => self.tell(Event::Trouble(trouble)),
             Some(Heard::Closed(reason)) => self.over(Event::Closed(Some(reason))),
             None => {}
         }

@@ -86,6 +86,7 @@ use actix::{Message, Recipient};
 use bytes::Bytes;
 use netmart_actors::address::{HandleId, Listener, Local};
 use netmart_actors::message::{Chunks, CloseReason, ConnectionKey, ListenError, Refusal, Setting};
+use netmart_proto::tcp::Trouble;
 
 use self::clerk::Clerk;
 use self::desk::{Asked, Desk};
@@ -145,6 +146,8 @@ pub enum Event {
     End,
     /// So many octets can be written now.
     Room(usize),
+    /// Something is wrong, but the connection goes on.
+    Trouble(Trouble),
     /// The connection could not be made.
     Refused(Refusal),
     /// The connection has ended. Without a reason, the stack has let go of it.

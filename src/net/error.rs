@@ -12,9 +12,9 @@ pub(crate) fn refused(refusal: Refusal) -> Error {
         Refusal::InvalidAddress | Refusal::Port(_) => ErrorKind::AddrNotAvailable,
         Refusal::TooMany => ErrorKind::QuotaExceeded,
         Refusal::Closed(CloseReason::Ended(Reason::Reset)) => ErrorKind::ConnectionRefused,
-        Refusal::Closed(CloseReason::Ended(Reason::Icmp(IcmpKind::PortUnreachable))) => {
-            ErrorKind::ConnectionRefused
-        }
+        Refusal::Closed(CloseReason::Ended(Reason::Icmp(
+            IcmpKind::PortUnreachable | IcmpKind::NextHeaderUnknown,
+        ))) => ErrorKind::ConnectionRefused,
         Refusal::Closed(reason) => kind_of(reason).unwrap_or(ErrorKind::ConnectionAborted),
     };
     Error::new(kind, refusal)

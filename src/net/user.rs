@@ -111,7 +111,8 @@ impl Handler<Channel> for StreamUser {
             Some(Heard::Room(room)) => self.pipe.has_room(room),
             Some(Heard::End) => self.pipe.ended(),
             Some(Heard::Closed(reason)) => self.pipe.closed(error::closed(reason)),
-            None => {}
+            // As sockets without IP_RECVERR do, which hear of what ends the connection only.
+            Some(Heard::Trouble(_)) | None => {}
         }
     }
 }

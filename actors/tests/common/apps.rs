@@ -46,7 +46,7 @@ impl Handler<Channel> for EchoServer {
             Some(Heard::Closed(_)) => {
                 self.ends.remove(&key.remote);
             }
-            Some(Heard::Room(_)) | None => {}
+            Some(Heard::Room(_) | Heard::Trouble(_)) | None => {}
         }
     }
 }
@@ -106,7 +106,7 @@ impl Handler<Channel> for Client {
                 ctx.stop();
             }
             Some(Heard::Closed(_)) => ctx.stop(),
-            None => {}
+            Some(Heard::Trouble(_)) | None => {}
         }
     }
 }

@@ -151,7 +151,7 @@ impl Handler<Channel> for Download {
             }
             Some(Heard::End) => self.end.inquire(ctx),
             Some(Heard::Closed(reason)) => self.closed(reason, ctx),
-            None => {}
+            Some(Heard::Trouble(_)) | None => {}
         }
     }
 }
