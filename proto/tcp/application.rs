@@ -169,7 +169,8 @@ impl StateVector {
 
     /// How many octets may wait in the send buffer now.
     fn send_limit(&self) -> usize {
-        let wanted = self.congestion.cwnd() as usize * 2;
+        // What has arrived beyond a hole takes room here, but none in the window.
+        let wanted = self.congestion.cwnd() as usize * 2 + self.scoreboard.sacked() as usize;
         wanted.max(SEND_BUFFER_MIN).min(self.config.send_buffer_max)
     }
 }

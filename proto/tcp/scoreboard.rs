@@ -89,6 +89,11 @@ impl Scoreboard {
         self.records.is_empty()
     }
 
+    /// Octets received beyond a hole.
+    pub(super) fn sacked(&self) -> u32 {
+        self.sacked
+    }
+
     pub(super) fn has_sacked(&self) -> bool {
         self.sacked > 0
     }

@@ -2,7 +2,9 @@
 
 mod bbr;
 mod cubic;
+mod hystart;
 mod reno;
+mod rounds;
 
 use core::time::Duration;
 
@@ -42,7 +44,7 @@ pub(super) trait Controller {
     /// The last `on_loss` was a mistake; the window is back where it was.
     fn on_undo(&mut self, _window: &mut Window, _now: Instant) {}
 
-    /// Sending begins again after a pause for lack of data.
+    /// The window was not in full use, or sending begins again after a pause for lack of data.
     fn on_idle(&mut self, _window: &mut Window, _now: Instant) {}
 
     /// How fast segments should leave, in octets per second; nothing to let the window decide alone.
@@ -217,6 +219,8 @@ impl Congestion {
         };
         if controller.keeps_window() || ack.acked > 0 && used && !ack.in_recovery {
             controller.on_ack(window, ack);
+        } else if !used {
+            controller.on_idle(window, ack.now);
         }
     }
 

@@ -23,10 +23,11 @@ use core::time::Duration;
 
 use self::bounds::Bounds;
 use self::cycle::Cycle;
-use self::model::{ExtraAcked, FullPipe, MaxBandwidth, MinRtt, Rounds, octets_in};
+use self::model::{ExtraAcked, FullPipe, MaxBandwidth, MinRtt, octets_in};
 use self::probe_rtt::ProbeRtt;
 use super::super::config::Bbr as Settings;
 use super::super::delivery::Tolerance;
+use super::rounds::Rounds;
 use super::{Ack, Controller, Loss, MAX_CWND, Window};
 use crate::Instant;
 
