@@ -173,7 +173,7 @@ impl Dialer {
     }
 
     fn refuse(&mut self, wish: Wish, reason: Refusal, ctx: &mut Context<'_, Self>) {
-        let connection = ConnectionKey { local: Local::Handle(wish.handle), remote: wish.remote };
+        let connection = ConnectionKey::outbound(wish.handle.0, wish.remote);
         tracing::debug!(remote = %wish.remote, %reason, "cannot dial");
         self.refused.insert(wish, ctx.assert(Refused { connection, reason }));
         self.matcher.supply_appeared(wish, ctx.now());

@@ -8,9 +8,7 @@ use netmart_bus::{Actor, Context, Handle, Handler, Publisher, Spawn};
 use netmart_proto::tcp::Trouble;
 
 use crate::address::Direction;
-use crate::message::{
-    Body, Channel, ChannelKey, ChannelPattern, Chunks, CloseReason, ConnectionKey, Setting,
-};
+use crate::message::{Body, Channel, ChannelPattern, Chunks, CloseReason, ConnectionKey, Setting};
 
 /// Keeps count of credit both ways, and keeps what may not be sent yet.
 ///
@@ -89,9 +87,8 @@ impl ChannelEnd {
     /// The patterns of those interests, for an actor that is spawned with them: the first to subscribe
     /// to, the second to provide.
     pub fn patterns(connection: &ConnectionKey) -> [ChannelPattern; 2] {
-        [Direction::Inbound, Direction::Outbound].map(|direction| {
-            ChannelKey { direction, local: connection.local, remote: connection.remote }.exactly()
-        })
+        [Direction::Inbound, Direction::Outbound]
+            .map(|direction| connection.channel(direction).exactly())
     }
 
     /// The end of a claimed connection. At most `window` octets will be on their way to this user at
@@ -248,8 +245,7 @@ impl ChannelEnd {
     }
 
     fn say<A: Actor>(&mut self, body: Body, ctx: &mut Context<'_, A>) {
-        let ConnectionKey { local, remote } = self.connection;
-        let key = ChannelKey { direction: Direction::Outbound, local, remote };
+        let key = self.connection.channel(Direction::Outbound);
         let channel = self.channel.get_or_insert_with(|| ctx.publisher());
         channel.send(ctx, Channel { key, body });
     }

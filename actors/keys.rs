@@ -115,6 +115,21 @@ key! {
         pub local: Local,
         /// The remote end.
         pub remote: RemoteAddress,
+        /// For a connection of a listener our address: a listener may have several, and a peer may
+        /// reach two of them from one end.
+        pub ip: Option<IpAddr>,
+    }
+}
+
+impl ChannelKey {
+    /// The connection whose channel it is, as its user names it.
+    pub const fn connection(&self) -> ConnectionKey {
+        ConnectionKey { local: self.local, remote: self.remote, ip: self.ip }
+    }
+
+    /// A direction of the kernel-level channel of a flow.
+    pub const fn of_flow(flow: Flow, direction: Direction) -> Self {
+        Self { direction, local: Local::Address(flow.local), remote: flow.remote, ip: None }
     }
 }
 
@@ -126,14 +141,30 @@ key! {
         pub local: Local,
         /// The remote end.
         pub remote: RemoteAddress,
+        /// Our address, if this is a connection of a listener.
+        pub ip: Option<IpAddr>,
     }
 }
 
 impl ConnectionKey {
+    /// The connection that `flow` is to a user whose end is `local`.
+    pub const fn of_flow(flow: Flow, local: Local) -> Self {
+        let ip = match local {
+            Local::Listener(_) => Some(flow.local.0.ip),
+            Local::Handle(_) | Local::Address(_) => None,
+        };
+        Self { local, remote: flow.remote, ip }
+    }
+
+    /// A direction of its user-level channel.
+    pub const fn channel(&self, direction: Direction) -> ChannelKey {
+        ChannelKey { direction, local: self.local, remote: self.remote, ip: self.ip }
+    }
+
     /// The connection to `remote` that its user calls `handle`: interest in it makes the dialer dial.
     /// Handles above 2^32 are those of sockets and claims, which get theirs from the stack.
     pub fn outbound(handle: u64, remote: impl Into<RemoteAddress>) -> Self {
-        Self { local: Local::Handle(HandleId(handle)), remote: remote.into() }
+        Self { local: Local::Handle(HandleId(handle)), remote: remote.into(), ip: None }
     }
 }
 

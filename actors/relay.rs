@@ -80,15 +80,15 @@ impl Relay {
     }
 
     fn user_key(&self, direction: Direction) -> ChannelKey {
-        ChannelKey { direction, local: self.user, remote: self.flow.remote }
+        self.connection().channel(direction)
     }
 
     fn kernel_key(&self, direction: Direction) -> ChannelKey {
-        ChannelKey { direction, local: Local::Address(self.flow.local), remote: self.flow.remote }
+        ChannelKey::of_flow(self.flow, direction)
     }
 
     fn connection(&self) -> ConnectionKey {
-        ConnectionKey { local: self.user, remote: self.flow.remote }
+        ConnectionKey::of_flow(self.flow, self.user)
     }
 
     fn say(&self, key: ChannelKey, body: Body, ctx: &mut Context<'_, Self>) {

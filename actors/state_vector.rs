@@ -12,7 +12,7 @@ use netmart_proto::wire::{Protocol, SourceRoute};
 use netmart_proto::{Instant, tcp};
 use smallvec::{SmallVec, smallvec};
 
-use crate::address::{Direction, Flow, Listener, Local};
+use crate::address::{Direction, Flow, Listener};
 use crate::channel::parties;
 use crate::clock::{instant, time};
 use crate::message::{
@@ -154,8 +154,7 @@ impl StateVector {
     }
 
     fn key(&self, direction: Direction) -> ChannelKey {
-        let local = Local::Address(self.flow.local);
-        ChannelKey { direction, local, remote: self.flow.remote }
+        ChannelKey::of_flow(self.flow, direction)
     }
 
     fn say(&mut self, body: Body, ctx: &mut Context<'_, Self>) {

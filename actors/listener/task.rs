@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use netmart_bus::{
     Actor, Change, Context, Delivery, Demand, Handle, Handler, Interest, Role, Spawn, Watcher,
@@ -27,6 +28,14 @@ pub(super) fn wish_of(interest: &Interest<Channel>) -> Option<Demand<Listener>> 
     }
 }
 
+/// What tells the connections of a listener apart: the remote end, and the address of ours that it
+/// reached.
+type Peer = (RemoteAddress, IpAddr);
+
+const fn peer_of(flow: Flow) -> Peer {
+    (flow.remote, flow.local.0.ip)
+}
+
 /// What a listener may hold.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -47,9 +56,9 @@ pub(super) struct ListenerTask {
     /// Subscriptions that take every connection of this listener.
     takers: u32,
     /// Connections that had a relay before this listener started: its predecessor crashed.
-    inherited: BTreeSet<RemoteAddress>,
+    inherited: BTreeSet<Peer>,
     /// Established connections that nobody has claimed.
-    unclaimed: BTreeSet<RemoteAddress>,
+    unclaimed: BTreeSet<Peer>,
     /// Whether the port allocator has been asked and has not answered.
     is_asking: bool,
     /// The claim to the port, which lasts as long as the listener.
@@ -111,13 +120,13 @@ impl ListenerTask {
     }
 
     fn connected(&mut self, flow: Flow, ctx: &mut Context<'_, Self>) {
-        if self.inherited.remove(&flow.remote) {
+        if self.inherited.remove(&peer_of(flow)) {
             return;
         }
         let user = Local::Listener(self.listener);
         ctx.spawn(Relay::spawn(flow, user, self.limits.relay_patience));
         if self.takers == 0 {
-            self.unclaimed.insert(flow.remote);
+            self.unclaimed.insert(peer_of(flow));
             self.tell_backlog(ctx);
         }
     }
@@ -125,7 +134,9 @@ impl ListenerTask {
     fn claimed(&mut self, interest: &Interest<Channel>, ctx: &mut Context<'_, Self>) {
         match interest.pattern.remote {
             Some(remote) => {
-                self.unclaimed.remove(&remote);
+                let ip = interest.pattern.ip.flatten();
+                let is_meant = |peer: &Peer| peer.0 == remote && ip.is_none_or(|ip| ip == peer.1);
+                self.unclaimed.retain(|peer| !is_meant(peer));
             }
             None => {
                 self.takers += 1;
@@ -159,7 +170,8 @@ impl ListenerTask {
     /// A relay that is there already: that of a connection whose listener crashed.
     fn inherit(&mut self, interest: &Interest<Channel>) {
         if interest.role == Role::Provider && !is_users(interest) {
-            self.inherited.extend(interest.pattern.remote);
+            let ChannelPattern { remote, ip, .. } = interest.pattern;
+            self.inherited.extend(remote.zip(ip.flatten()));
         }
     }
 }
@@ -226,7 +238,7 @@ impl Watcher<Established> for ListenerTask {
             }
             Change::Appeared(fact) => self.connected(fact.of.flow, ctx),
             Change::Gone(fact) => {
-                self.unclaimed.remove(&fact.of.flow.remote);
+                self.unclaimed.remove(&peer_of(fact.of.flow));
                 self.tell_backlog(ctx);
             }
         }

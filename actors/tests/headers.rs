@@ -71,7 +71,12 @@ fn outbound(cable: &Cable) -> ChannelKey {
     let connected: Vec<Connected> = cable.client.dataspace.facts(&ConnectionPattern::any());
     let connection = connected.first().expect("it is connected");
     let local = Local::Address(connection.address);
-    ChannelKey { direction: Direction::Outbound, local, remote: connection.connection.remote }
+    ChannelKey {
+        direction: Direction::Outbound,
+        local,
+        remote: connection.connection.remote,
+        ip: None,
+    }
 }
 
 fn set(cable: &mut Cable, setting: Setting) {

@@ -116,7 +116,7 @@ fn lineage_12_an_impossible_address_is_the_askers_error_alone() {
     ];
     for (handle, (ip, port, reason)) in (100..).zip(impossible) {
         let remote = RemoteAddress(Address::new(ip.into(), port));
-        let wished = ConnectionKey { local: Local::Handle(HandleId(handle)), remote };
+        let wished = ConnectionKey::outbound(handle, remote);
         let asker = cable.client.dataspace.spawn(Idle::dial(&wished));
         moment(&mut cable);
         let facts = cable.client.dataspace.facts::<Refused>(&wished.exactly());
@@ -304,7 +304,7 @@ fn lineage_24_the_source_address_follows_the_route() {
     moment(&mut cable);
     assert_eq!(*sources.borrow(), [CLIENT]);
     let remote = RemoteAddress(Address::new(Ipv4Addr::new(10, 0, 0, 70).into(), 7));
-    let inner_wish = ConnectionKey { local: Local::Handle(HandleId(2)), remote };
+    let inner_wish = ConnectionKey::outbound(2, remote);
     cable.client.dataspace.spawn(Idle::dial(&inner_wish));
     moment(&mut cable);
     assert_eq!(sources.borrow().len(), 1, "it left by the other link");
@@ -326,7 +326,7 @@ impl Actor for Hoarder {
 
     fn timeout(&mut self, _: TimerToken, ctx: &mut Context<'_, Self>) {
         let Some(first) = self.unheard.first() else { return };
-        let connection = ConnectionKey { local: first.key.local, remote: first.key.remote };
+        let connection = first.key.connection();
         self.end = Some(ChannelEnd::new(connection, 65_536, ctx));
         for message in std::mem::take(&mut self.unheard) {
             self.hear(message, ctx);
@@ -399,7 +399,7 @@ impl Actor for Aborter {}
 
 impl Handler<Channel> for Aborter {
     fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
-        let connection = ConnectionKey { local: message.key.local, remote: message.key.remote };
+        let connection = message.key.connection();
         ChannelEnd::new(connection, 65_536, ctx).abort(ctx);
     }
 }

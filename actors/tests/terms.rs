@@ -84,7 +84,7 @@ fn settings_and_segment_size_are_those_of_the_terms_on_both_sides() {
     cable.run_for(Duration::from_millis(20));
     let connected: Vec<Connected> = cable.client.dataspace.facts(&ConnectionPattern::any());
     let (local, remote) = (Local::Address(connected[0].address), connected[0].connection.remote);
-    let key = ChannelKey { direction: Direction::Outbound, local, remote };
+    let key = ChannelKey { direction: Direction::Outbound, local, remote, ip: None };
     cable.client.dataspace.inject(Channel { key, body: Body::Inquire }).expect("there is room");
     cable.run_for(Duration::from_millis(1));
     let infos = infos.borrow();

@@ -2,14 +2,17 @@
 
 mod common;
 
+use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::apps::{Client, EchoServer, Idle, connection, pattern};
-use common::{CLIENT, Cable};
+use common::apps::{Client, EchoServer, Idle, Story, connection, pattern};
+use common::{CLIENT, Cable, LINK, SERVER};
+use netmart_actors::address::{Address, HandleId, Local, RemoteAddress};
 use netmart_actors::message::{
-    Channel, ChannelPattern, Closed, Connected, ConnectionPattern, Listening, ListeningPattern,
-    PeerClosed, Refused,
+    Channel, ChannelPattern, Closed, Connected, ConnectionKey, ConnectionPattern, InterfaceAddress,
+    Listening, ListeningPattern, OwnAddress, PeerClosed, Refused, Terms,
 };
 use netmart_bus::{Footprint, Role};
 
@@ -94,4 +97,37 @@ fn a_port_that_nobody_wants_refuses_at_once() {
     let refused = cable.client.dataspace.facts::<Refused>(&ConnectionPattern::any());
     assert_eq!(refused.len(), 1);
     assert_eq!(refused[0].reason.to_string(), "reset by the peer");
+}
+
+#[test]
+fn a_peer_that_reaches_two_of_our_addresses_from_one_port_has_two_connections() {
+    let mut cable = Cable::new();
+    cable.server.dataspace.spawn(EchoServer::on(7));
+    let other = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 3));
+    let own = OwnAddress { link: LINK, ip: other };
+    cable.server.dataspace.assert(InterfaceAddress { own, prefix_len: 24 }).keep();
+    let stories: Vec<_> = [(1, SERVER), (2, other)]
+        .into_iter()
+        .map(|(handle, ip)| {
+            let story = Rc::new(RefCell::new(Story::default()));
+            let local = Local::Handle(HandleId(handle));
+            let terms = Terms { port: Some(5_000), ..Terms::of(local) };
+            cable.client.dataspace.assert(terms).keep();
+            let remote = RemoteAddress(Address::new(ip, 7));
+            let connection = ConnectionKey::outbound(handle, remote);
+            let data = pattern(10_000 * handle as usize);
+            cable.client.dataspace.spawn(Client::dial_to(connection, data, &story));
+            story
+        })
+        .collect();
+    cable.run_for(Duration::from_millis(3));
+    let connected = cable.server.dataspace.facts::<Connected>(&ConnectionPattern::any());
+    assert_eq!(connected.len(), 2);
+    assert_eq!(connected[0].connection.remote, connected[1].connection.remote);
+    assert_ne!(connected[0].connection, connected[1].connection);
+    cable.run_for(Duration::from_secs(5));
+    for (story, length) in stories.iter().zip([10_000, 20_000]) {
+        assert_eq!(story.borrow().received, pattern(length));
+        assert!(story.borrow().ended);
+    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use netmart::Config;
-use netmart::actors::address::{Address, Direction, HandleId, Listener, Local, RemoteAddress};
+use netmart::actors::address::{Address, Direction, Listener, Local, RemoteAddress};
 use netmart::actors::cast::Cast;
 use netmart::actors::clock::instant;
 use netmart::actors::end::{ChannelEnd, Heard};
@@ -160,7 +160,7 @@ impl Actor for Sink {}
 impl Handler<Channel> for Sink {
     fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
         let Channel { key, body } = message.take();
-        let connection = ConnectionKey { local: key.local, remote: key.remote };
+        let connection = key.connection();
         let place = self.ends.iter().position(|end| *end.connection() == connection);
         let place = place.unwrap_or_else(|| {
             self.ends.push(ChannelEnd::new(connection, self.window, ctx));
@@ -253,7 +253,7 @@ impl Handler<Channel> for Visitor {
 
 fn connection(handle: u64, port: u16) -> ConnectionKey {
     let remote = RemoteAddress(Address::new(SERVER, port));
-    ConnectionKey { local: Local::Handle(HandleId(handle)), remote }
+    ConnectionKey::outbound(handle, remote)
 }
 
 static OCTETS: [u8; 64 << 10] = [7; 64 << 10];

@@ -1,11 +1,11 @@
 //! netmart behind its TUN link: the stack as applications get it, the service an actor on its bus.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io;
 
 use actix_rt::System;
 use bytes::Bytes;
-use netmart::actors::address::{Direction, Listener, Local, RemoteAddress};
+use netmart::actors::address::{Direction, Listener, Local};
 use netmart::actors::end::{ChannelEnd, Heard};
 use netmart::actors::message::{
     Channel, ChannelPattern, ConnectionKey, Listening, ListeningPattern, Setting,
@@ -66,13 +66,13 @@ fn start(framing: Framing) -> io::Result<Stack> {
 /// Serves whoever connects.
 struct Server {
     task: Task,
-    ends: BTreeMap<RemoteAddress, ChannelEnd>,
+    ends: HashMap<ConnectionKey, ChannelEnd>,
 }
 
 impl Server {
     fn on(task: Task) -> Spawn<Self> {
         let anybody = ChannelPattern::any().local(Local::Listener(Listener::on(task.port())));
-        Spawn::new("server", Self { task, ends: BTreeMap::new() })
+        Spawn::new("server", Self { task, ends: HashMap::new() })
             .subscribe::<Channel>(anybody.direction(Direction::Inbound))
             .provide::<Channel>(anybody.direction(Direction::Outbound))
     }
@@ -83,8 +83,8 @@ impl Actor for Server {}
 impl Handler<Channel> for Server {
     fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
         let Channel { key, body } = message.take();
-        let connection = ConnectionKey { local: key.local, remote: key.remote };
-        let end = self.ends.entry(key.remote).or_insert_with(|| {
+        let connection = key.connection();
+        let end = self.ends.entry(connection).or_insert_with(|| {
             let mut end = ChannelEnd::new(connection, WINDOW, ctx);
             end.set(Setting::NoDelay(true), ctx);
             end
@@ -106,7 +106,7 @@ impl Handler<Channel> for Server {
                 }
             }
             Some(Heard::End) => end.finish(ctx),
-            Some(Heard::Closed(_)) => drop(self.ends.remove(&key.remote)),
+            Some(Heard::Closed(_)) => drop(self.ends.remove(&connection)),
             Some(Heard::Room(_) | Heard::Trouble(_)) | None => {}
         }
     }

@@ -84,7 +84,7 @@ use std::sync::Arc;
 
 use actix::{Message, Recipient};
 use bytes::Bytes;
-use netmart_actors::address::{HandleId, Listener, Local};
+use netmart_actors::address::Listener;
 use netmart_actors::message::{Chunks, CloseReason, ConnectionKey, ListenError, Refusal, Setting};
 use netmart_proto::tcp::Trouble;
 
@@ -228,8 +228,7 @@ impl Stack {
         window: usize,
     ) -> Result<Claim, StackError> {
         let face = self.fresh_face();
-        let local = Local::Handle(HandleId(face.0));
-        self.take(face, ConnectionKey { local, remote: remote.into() }, recipient, window)
+        self.take(face, ConnectionKey::outbound(face.0, remote), recipient, window)
     }
 
     fn take(

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use netmart_actors::address::{HandleId, Local};
 use netmart_actors::message::ConnectionKey;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::ToSocketAddrs;
@@ -49,8 +48,7 @@ impl TcpStream {
 
     async fn connect_one(stack: &Stack, address: SocketAddr) -> io::Result<Self> {
         let face = stack.fresh_face();
-        let local = Local::Handle(HandleId(face.0));
-        let connection = ConnectionKey { local, remote: address.into() };
+        let connection = ConnectionKey::outbound(face.0, address);
         let pipe = Arc::new(Pipe::new(stack.settings().window));
         let user = Arc::clone(&pipe);
         // Who does not wait for the end of this leaves: the hold is made first.

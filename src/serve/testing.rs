@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use netmart::Config;
-use netmart::actors::address::{Direction, HandleId, Listener, Local, RemoteAddress};
+use netmart::actors::address::{Direction, Listener, Local};
 use netmart::actors::end::{ChannelEnd, Heard, session};
 use netmart::actors::message::{
     Channel, ChannelPattern, Connected, ConnectionKey, ConnectionPattern,
@@ -81,8 +81,7 @@ impl Bench {
         let number = self.stories.len();
         let story = Rc::new(RefCell::new(Story::default()));
         let remote: SocketAddr = ([10, 0, 0, 1], port).into();
-        let local = Local::Handle(HandleId(number as u64));
-        let connection = ConnectionKey { local, remote: RemoteAddress::from(remote) };
+        let connection = ConnectionKey::outbound(number as u64, remote);
         let client = session("client", connection, WINDOW, |end| Client {
             end,
             is_reading,

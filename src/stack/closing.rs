@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use netmart_actors::address::{Direction, Flow, FlowPattern, Local};
+use netmart_actors::address::{Direction, Flow, FlowPattern};
 use netmart_actors::message::{Body, Channel, ChannelKey, SegmentsIn, TimeWait};
 use netmart_bus::{Ran, Role, Time};
 use tokio::sync::oneshot;
@@ -105,8 +105,7 @@ fn connections(inside: &Inside) -> Vec<Flow> {
 }
 
 fn abort(flow: Flow, inside: &mut Inside) {
-    let local = Local::Address(flow.local);
-    let key = ChannelKey { direction: Direction::Outbound, local, remote: flow.remote };
+    let key = ChannelKey::of_flow(flow, Direction::Outbound);
     // If the queue is full, the peer will find out by itself.
     let _ = inside.dataspace.inject(Channel { key, body: Body::Abort });
 }

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use netmart::actors::address::{Direction, HandleId, Listener, Local, RemoteAddress};
+use netmart::actors::address::{Direction, Listener, Local, RemoteAddress};
 use netmart::actors::end::{ChannelEnd, Heard};
 use netmart::actors::message::{
     Channel, ChannelPattern, CloseReason, Connected, ConnectionKey, ConnectionPattern, Refusal,
@@ -268,10 +268,9 @@ impl Pair {
     /// Lets the client's stack dial `address` and follow `script`.
     pub(crate) fn dial(&mut self, address: &str, script: Script) -> Shared<Story> {
         let remote: std::net::SocketAddr = address.parse().unwrap();
-        let local = Local::Handle(HandleId(self.next_handle));
-        self.next_handle += 1;
         let story = Shared::default();
-        let connection = ConnectionKey { local, remote: remote.into() };
+        let connection = ConnectionKey::outbound(self.next_handle, remote);
+        self.next_handle += 1;
         self.sim[self.client].spawn(App::spawn(connection, script, Rc::clone(&story)));
         story
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use netmart::Config;
-use netmart::actors::address::{Direction, FlowPattern, HandleId, Listener, Local, RemoteAddress};
+use netmart::actors::address::{Direction, FlowPattern, Listener, RemoteAddress};
 use netmart::actors::clock::instant;
 use netmart::actors::ledger::Discards;
 use netmart::actors::message::{
@@ -267,8 +267,7 @@ impl Target {
         remote: std::net::SocketAddr,
         script: Script,
     ) -> Shared<Story> {
-        let connection =
-            ConnectionKey { local: Local::Handle(HandleId(self.dials)), remote: remote.into() };
+        let connection = ConnectionKey::outbound(self.dials, remote);
         let story = Shared::default();
         self.sim[stack].spawn(App::spawn(connection, script, Rc::clone(&story)));
         story

@@ -1,11 +1,11 @@
 //! Applications that only declare interest.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use netmart_actors::address::{Address, Direction, HandleId, Listener, Local, RemoteAddress};
+use netmart_actors::address::{Address, Direction, Listener, Local, RemoteAddress};
 use netmart_actors::end::{ChannelEnd, Heard};
 use netmart_actors::message::{Channel, ChannelPattern, ConnectionKey};
 use netmart_bus::{Actor, Context, Delivery, Handler, Spawn};
@@ -15,7 +15,7 @@ use super::SERVER;
 /// Sends back whatever comes, to whoever connects: one actor for all connections.
 #[derive(Default)]
 pub struct EchoServer {
-    ends: BTreeMap<RemoteAddress, ChannelEnd>,
+    ends: HashMap<ConnectionKey, ChannelEnd>,
 }
 
 impl EchoServer {
@@ -32,9 +32,9 @@ impl Actor for EchoServer {}
 impl Handler<Channel> for EchoServer {
     fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
         let Channel { key, body } = message.take();
-        let connection = ConnectionKey { local: key.local, remote: key.remote };
+        let connection = key.connection();
         let end =
-            self.ends.entry(key.remote).or_insert_with(|| ChannelEnd::new(connection, 65_536, ctx));
+            self.ends.entry(connection).or_insert_with(|| ChannelEnd::new(connection, 65_536, ctx));
         match end.hear(body, ctx) {
             Some(Heard::Data(chunks)) => {
                 for chunk in chunks {
@@ -44,7 +44,7 @@ impl Handler<Channel> for EchoServer {
             }
             Some(Heard::End) => end.finish(ctx),
             Some(Heard::Closed(_)) => {
-                self.ends.remove(&key.remote);
+                self.ends.remove(&connection);
             }
             Some(Heard::Room(_) | Heard::Trouble(_)) | None => {}
         }
@@ -68,7 +68,14 @@ pub struct Story {
 
 impl Client {
     pub fn dial(handle: u64, port: u16, data: Bytes, story: &Rc<RefCell<Story>>) -> Spawn<Self> {
-        let connection = connection(handle, port);
+        Self::dial_to(connection(handle, port), data, story)
+    }
+
+    pub fn dial_to(
+        connection: ConnectionKey,
+        data: Bytes,
+        story: &Rc<RefCell<Story>>,
+    ) -> Spawn<Self> {
         let [inbound, outbound] = ChannelEnd::patterns(&connection);
         let client = Self { connection, data, end: None, story: Rc::clone(story) };
         Spawn::new("client", client).subscribe::<Channel>(inbound).provide::<Channel>(outbound)
@@ -78,7 +85,7 @@ impl Client {
 /// What the client calls its connection to the server.
 pub fn connection(handle: u64, port: u16) -> ConnectionKey {
     let remote = RemoteAddress(Address::new(SERVER, port));
-    ConnectionKey { local: Local::Handle(HandleId(handle)), remote }
+    ConnectionKey::outbound(handle, remote)
 }
 
 impl Actor for Client {
