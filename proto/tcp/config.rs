@@ -41,6 +41,9 @@ pub struct Config {
     /// The least that the variance adds to the smoothed round-trip time. RFC 6298 rounds the sum up
     /// to one second; like Linux we let the delayed acknowledgement of the peer set the floor.
     pub rto_min: Duration,
+    /// Count the retransmission time-out from when the oldest segment was sent, and not from the last
+    /// acknowledgement, while few are in flight (RFC 7765).
+    pub rto_restart: bool,
     /// The most that back-off may reach; at least 60 s by RFC 6298 section 2.5.
     pub rto_max: Duration,
     /// R1 of RFC 9293 section 3.8.3: retransmissions of one segment before trouble is reported.
@@ -125,6 +128,7 @@ impl Default for Config {
             receive_buffer_max: 6 << 20,
             rto_initial: Duration::from_secs(1),
             rto_min: Duration::from_millis(200),
+            rto_restart: false,
             rto_max: Duration::from_secs(60),
             r1: 3,
             r2: Duration::from_secs(120),

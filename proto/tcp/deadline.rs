@@ -11,6 +11,8 @@ impl StateVector {
     pub fn handle_deadline(&mut self, now: Instant) {
         while let Some(kind) = self.timers.expire(now) {
             match kind {
+                TimerKind::LossProbe => self.on_loss_probe_timer(now),
+                TimerKind::Reorder => self.on_reorder_timer(now),
                 TimerKind::Retransmit => self.on_retransmit_timer(now),
                 TimerKind::Persist => self.on_persist_timer(now),
                 TimerKind::DelayedAck => self.need_ack(AckNeed::Now),

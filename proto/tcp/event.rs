@@ -148,8 +148,14 @@ impl Transmit {
 pub enum Retransmission {
     /// A SYN, or SYN and ACK, was not answered in time, or its answer came again.
     Handshake,
-    /// Later data was acknowledged selectively, or by duplicate acknowledgements.
+    /// Three later segments were acknowledged selectively, or by duplicate acknowledgements
+    /// (RFC 5681 section 3.2, RFC 8985 section 6.2).
     FastRetransmit,
+    /// A segment that was sent later has arrived, and this one had time enough to arrive as well
+    /// (RFC 8985 section 6); the only way to notice that a retransmission was lost.
+    Rack,
+    /// The end of what was sent stayed unacknowledged (RFC 8985 section 7).
+    TailLossProbe,
     /// The retransmission timer expired.
     Timeout,
     /// A probe of a closed window was not accepted.

@@ -91,6 +91,12 @@ pub struct Counters {
     pub segments_out: u64,
     /// Retransmissions by cause.
     pub resent: Resent,
+    /// Segments sent again in vain, as the peer reported (RFC 2883, RFC 3708).
+    pub spurious: u32,
+    /// Repairs that turned out to be needless and were taken back (RFC 3522, RFC 5682).
+    pub undone: u32,
+    /// How often the peer threw away what it had reported as received (RFC 2018 section 8).
+    pub reneged: u32,
     /// Duplicate acknowledgements received.
     pub duplicate_acks: u32,
     /// Segments received beyond a hole.
@@ -126,8 +132,12 @@ pub struct Counters {
 pub struct Resent {
     /// SYNs.
     pub handshake: u32,
-    /// Found lost by later acknowledgements.
+    /// Found lost by three later segments that arrived.
     pub fast: u32,
+    /// Found lost by the time it took.
+    pub rack: u32,
+    /// To probe for the loss of the last segments.
+    pub tail: u32,
     /// Found lost by the timer.
     pub timeout: u32,
     /// Window probes that were not accepted.
@@ -139,6 +149,8 @@ impl Resent {
         *match cause {
             Retransmission::Handshake => &mut self.handshake,
             Retransmission::FastRetransmit => &mut self.fast,
+            Retransmission::Rack => &mut self.rack,
+            Retransmission::TailLossProbe => &mut self.tail,
             Retransmission::Timeout => &mut self.timeout,
             Retransmission::WindowProbe => &mut self.probe,
         } += segments;
@@ -146,6 +158,6 @@ impl Resent {
 
     /// All of them.
     pub fn total(&self) -> u32 {
-        self.handshake + self.fast + self.timeout + self.probe
+        self.handshake + self.fast + self.rack + self.tail + self.timeout + self.probe
     }
 }

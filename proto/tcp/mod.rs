@@ -7,7 +7,8 @@
 //! | `challenge` | may I answer who may be guessing |
 //! | `cookie` | must I remember who asked |
 //! | `ack`, `scoreboard` | what has arrived, what is lost |
-//! | `recovery` | how is a loss repaired |
+//! | `gain`, `rack`, `tail` | when does silence mean loss |
+//! | `recovery`, `prr`, `undo` | how is a loss repaired, and what if there was none |
 //! | `congestion` | how fast may I send |
 //! | `delivery` | how fast does it arrive |
 //! | `output`, `pacing` | what do I send next, and when |
@@ -31,6 +32,7 @@ mod deadline;
 #[allow(dead_code, reason = "some facts are for controllers to come")]
 mod delivery;
 mod event;
+mod gain;
 mod handshake;
 mod icmp;
 mod info;
@@ -39,6 +41,8 @@ mod isn;
 mod output;
 mod pacing;
 mod path;
+mod prr;
+mod rack;
 mod reassembly;
 mod receive_buffer;
 mod recovery;
@@ -46,9 +50,11 @@ mod rtt;
 mod scoreboard;
 mod send_buffer;
 mod state;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod undo;
 mod vector;
 
 pub use acceptance::reset_for;

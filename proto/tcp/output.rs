@@ -3,6 +3,8 @@
 use bytes::Bytes;
 
 use super::recovery::Phase;
+use super::scoreboard::Part;
+use super::undo::Frto;
 use super::vector::{AckNeed, Probe};
 use super::{LimitedBy, Retransmission, State, StateVector, TimerKind, Transmit};
 use crate::Instant;
@@ -33,7 +35,8 @@ impl StateVector {
             return Some(self.pure_ack(now));
         }
         if self.state.may_transmit_data() {
-            let data = self.probe(now).or_else(|| self.resend(now)).or_else(|| self.fresh(now));
+            let data = self.probe(now).or_else(|| self.tail_probe(now));
+            let data = data.or_else(|| self.resend_or_fresh(now));
             if data.is_some() {
                 return data;
             }
@@ -115,6 +118,28 @@ impl StateVector {
         Some(transmit)
     }
 
+    /// What was lost goes first, but for the moment in which F-RTO wants to hear of new data.
+    fn resend_or_fresh(&mut self, now: Instant) -> Option<Transmit> {
+        if self.recovery.frto == Frto::Second {
+            let fresh = self.fresh(now);
+            if fresh.is_some() || self.in_flight() > 0 {
+                return fresh;
+            }
+            // Nothing could be sent after all, so nothing would be heard.
+            self.recovery.frto = Frto::Off;
+        }
+        self.resend(now).or_else(|| self.fresh(now))
+    }
+
+    /// Whether there is new data that may be sent now, a whole segment of it.
+    pub(super) fn may_send_fresh(&self) -> bool {
+        let mss = u32::from(self.snd.mss);
+        let sent = self.snd.nxt.distance_from(self.snd.una);
+        self.snd.nxt.is_before(self.data_end())
+            && self.data_end().distance_from(self.snd.nxt) >= mss
+            && self.snd.wnd >= sent + mss
+    }
+
     /// The next lost part that the congestion window admits.
     fn resend(&mut self, now: Instant) -> Option<Transmit> {
         let waiting = self.scoreboard.awaiting_resend();
@@ -132,7 +157,7 @@ impl StateVector {
             return None;
         }
         self.pending.resend_one = false;
-        let (start, end) = self.scoreboard.next_lost()?;
+        let Part { start, end, cause } = self.scoreboard.next_lost()?;
         // Whatever the window is now, what was sent inside it may be sent again (SHLD-16, MAY-7).
         let most = self.largest(room.max(mss), mss);
         let mut end = end.earlier(start + most);
@@ -145,17 +170,26 @@ impl StateVector {
                 end = start + slice.len() as u32;
             }
         }
+        if self.snd.fin && end == fin_at && end != start && self.scoreboard.waits(end) {
+            // The FIN was lost with the last octets and travels with them again.
+            end += 1;
+        }
         self.scoreboard.resent(start, end, now);
-        let cause = match self.recovery.phase {
-            Phase::Loss => Retransmission::Timeout,
-            Phase::Open | Phase::Fast => Retransmission::FastRetransmit,
-        };
         let octets = end.distance_from(start);
         self.counters.resent.count(cause, octets.div_ceil(mss));
         self.counters.bytes_resent += u64::from(octets);
         self.pace_spend(octets);
+        if self.recovery.phase == Phase::Fast {
+            self.recovery.prr.sent(octets);
+        }
+        let stamp = self.timestamps.value(now);
+        if let Some(undo) = &mut self.recovery.undo {
+            undo.on_resent(octets, stamp);
+        }
         let segment = self.data_segment(start, end, now);
-        self.timers.set(TimerKind::Retransmit, self.next_retransmission(false, now));
+        if start == self.snd.una || !self.timers.is_set(TimerKind::Retransmit) {
+            self.timers.set(TimerKind::Retransmit, self.next_retransmission(false, now));
+        }
         Some(self.transmit(segment, mss, Some(cause)))
     }
 
@@ -270,11 +304,20 @@ impl StateVector {
             }
         }
         self.timers.stop(TimerKind::Persist);
+        if self.recovery.phase == Phase::Fast {
+            self.recovery.prr.sent(end.distance_from(start));
+        }
+        self.arm_loss_probe(now);
         self.transmit(segment, mss, None)
     }
 
     /// The octets from `start` up to `end`, or fewer, and the FIN if it is among them.
-    fn data_segment(&mut self, start: SeqNumber, end: SeqNumber, now: Instant) -> Segment {
+    pub(super) fn data_segment(
+        &mut self,
+        start: SeqNumber,
+        end: SeqNumber,
+        now: Instant,
+    ) -> Segment {
         let data_end = self.data_end();
         let mss = usize::from(self.segment_mss());
         let payload = if start.is_before(data_end) {
@@ -359,7 +402,7 @@ impl StateVector {
     }
 
     /// The payload that fits beside the SACK blocks of the next segment.
-    fn segment_mss(&self) -> u16 {
+    pub(super) fn segment_mss(&self) -> u16 {
         if !self.reports_blocks() {
             return self.snd.mss;
         }

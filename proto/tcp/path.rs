@@ -190,8 +190,8 @@ impl StateVector {
     pub(super) fn only_probe_lost(&mut self) -> bool {
         let Some(search) = &mut self.path.search else { return false };
         let Some(probe) = search.probe else { return false };
-        let Some((start, end)) = self.scoreboard.next_lost() else { return false };
-        if start.is_after(probe.start) || probe.end.is_after(end) {
+        let Some(lost) = self.scoreboard.next_lost() else { return false };
+        if lost.start.is_after(probe.start) || probe.end.is_after(lost.end) {
             return false;
         }
         let len = probe.end.distance_from(probe.start);

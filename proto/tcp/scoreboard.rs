@@ -1,9 +1,13 @@
 //! What is in flight: which parts were received, which are lost, which were sent again.
 
+mod lost;
+
 use core::time::Duration;
 use std::collections::VecDeque;
 
+use super::Retransmission;
 use super::delivery::{Delivery, Stamp};
+use super::gain::{Delivered, Gain};
 use crate::Instant;
 use crate::wire::tcp::{SackBlocks, SeqNumber};
 
@@ -11,6 +15,10 @@ use crate::wire::tcp::{SackBlocks, SeqNumber};
 ///
 /// Invariant: records are in order, each begins where the one before ends, the first at SND.UNA,
 /// the last ends at SND.NXT. The counts are sums over the marks.
+///
+/// What was sent once was sent in the order of the records; what was sent again is listed apart in
+/// the order of sending. So the question which segments have been under way for too long never looks
+/// at one that was sent too late for that, but for the first of each kind.
 #[derive(Debug, Default)]
 pub(super) struct Scoreboard {
     records: VecDeque<Sent>,
@@ -20,12 +28,13 @@ pub(super) struct Scoreboard {
     lost: u32,
     /// Octets that are lost and were sent again since.
     resent: u32,
-    /// The highest octet of any block, exclusive.
-    highest_sacked: Option<SeqNumber>,
-    /// Everything below was judged by [`mark_lost`](Self::mark_lost).
+    /// Nothing below is in flight for the first time.
     judged: Option<SeqNumber>,
-    /// Nothing below waits to be sent again.
+    /// Nothing below waits to be sent again; nothing at all if there is none.
     resend_from: Option<SeqNumber>,
+    /// What was sent again, in the order in which it was; some of it may have been delivered, or
+    /// sent once more, since.
+    again: VecDeque<Again>,
     /// The blocks of the last acknowledgement: they are marked already.
     known: SackBlocks,
     /// What was delivered and lost, and when.
@@ -42,8 +51,27 @@ struct Sent {
     mark: Mark,
     /// Whether it was ever sent again, so that its acknowledgement is ambiguous (Karn).
     again: bool,
+    /// If it is lost: how that was found.
+    cause: Retransmission,
     /// What had been delivered then.
     stamp: Stamp,
+}
+
+/// A part that was sent again at some time.
+#[derive(Clone, Copy, Debug)]
+struct Again {
+    start: SeqNumber,
+    end: SeqNumber,
+    at: Instant,
+}
+
+/// A part that is to be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) start: SeqNumber,
+    pub(super) end: SeqNumber,
+    /// How its loss was found.
+    pub(super) cause: Retransmission,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +85,18 @@ enum Mark {
 impl Sent {
     fn len(&self) -> u32 {
         self.end.distance_from(self.start)
+    }
+
+    /// It has arrived.
+    #[inline]
+    fn delivered(&self) -> Delivered {
+        Delivered {
+            octets: self.len(),
+            end: self.end,
+            at: self.at,
+            again: self.again,
+            given_up: self.mark == Mark::Lost,
+        }
     }
 }
 
@@ -98,6 +138,21 @@ impl Scoreboard {
         self.sacked > 0
     }
 
+    /// Octets between SND.UNA and SND.NXT that were not reported as received.
+    pub(super) fn unreported(&self) -> u32 {
+        self.outstanding() - self.sacked
+    }
+
+    /// Octets reported as received beyond a hole.
+    pub(super) fn sacked(&self) -> u32 {
+        self.sacked
+    }
+
+    /// Whether anything is thought lost, sent again or not.
+    pub(super) fn has_lost(&self) -> bool {
+        self.lost > 0
+    }
+
     /// Octets that are thought lost and were not sent again.
     pub(super) fn awaiting_resend(&self) -> u32 {
         self.lost - self.resent
@@ -107,8 +162,8 @@ impl Scoreboard {
     pub(super) fn push(&mut self, start: SeqNumber, end: SeqNumber, now: Instant) {
         debug_assert!(self.records.back().is_none_or(|last| last.end == start));
         let stamp = self.delivery.stamp(end.distance_from(start), self.pipe(), now);
-        let mark = Mark::InFlight;
-        self.records.push_back(Sent { start, end, at: now, mark, again: false, stamp });
+        let (mark, cause) = (Mark::InFlight, Retransmission::FastRetransmit);
+        self.records.push_back(Sent { start, end, at: now, mark, again: false, cause, stamp });
     }
 
     /// The application has nothing more to send: the delivery rate is its rate for a while.
@@ -118,8 +173,8 @@ impl Scoreboard {
         }
     }
 
-    /// Everything before `una` has arrived.
-    pub(super) fn acknowledge(&mut self, una: SeqNumber) -> Acked {
+    /// Everything before `una` has arrived. What is news goes to `gain`.
+    pub(super) fn acknowledge(&mut self, una: SeqNumber, gain: &mut Gain) -> Acked {
         let mut acked = Acked::default();
         while let Some(front) = self.records.front_mut() {
             if front.start.is_at_or_after(una) {
@@ -140,8 +195,10 @@ impl Scoreboard {
             self.uncount(record);
             if record.mark != Mark::Sacked {
                 self.delivery.deliver(record.len(), record.at, record.again, record.stamp);
+                gain.add(&record.delivered());
             }
         }
+        self.forget_before(una);
         if self.records.is_empty() {
             self.forget_marks();
             if self.records.capacity() > IDLE_RECORDS {
@@ -151,10 +208,9 @@ impl Scoreboard {
         acked
     }
 
-    /// Marks what the blocks of an acknowledgement report, and says how many octets are news.
-    /// Blocks that lie elsewhere (RFC 2883, or nonsense) are ignored.
-    pub(super) fn sack(&mut self, blocks: &SackBlocks) -> u32 {
-        let before = self.sacked;
+    /// Marks what the blocks of an acknowledgement report; what is news goes to `gain`. Blocks that
+    /// lie elsewhere (RFC 2883, or nonsense) are ignored.
+    pub(super) fn sack(&mut self, blocks: &SackBlocks, gain: &mut Gain) {
         let known = core::mem::take(&mut self.known);
         for &(left, right) in blocks.as_slice() {
             if !left.is_before(right) || !self.covers(left, right) {
@@ -167,99 +223,10 @@ impl Scoreboard {
                 .find(|(start, end)| start.is_at_or_before(left) && end.is_after(left))
                 .map_or(left, |(_, end)| *end);
             if from.is_before(right) && self.covers(from, right) {
-                self.mark_sacked(from, right);
+                self.mark_sacked(from, right, gain);
             }
             self.known.push(left, right);
-            self.highest_sacked = Some(self.highest_sacked.map_or(right, |high| high.later(right)));
         }
-        self.sacked - before
-    }
-
-    /// Marks as lost what lies below three segments' worth of received octets
-    /// (`IsLost` of RFC 6675 section 4), and says how many octets are news.
-    pub(super) fn mark_lost(&mut self, mss: u32) -> u32 {
-        let threshold = (DUP_THRESH - 1) * mss;
-        let (Some(high), true) = (self.highest_sacked, self.sacked > threshold) else {
-            return 0;
-        };
-        // From the highest received octet down, until enough lie above.
-        let mut above = 0;
-        let mut index = self.index_of(high).min(self.records.len());
-        while index > 0 && above <= threshold {
-            index -= 1;
-            if self.records[index].mark == Mark::Sacked {
-                above += self.records[index].len();
-            }
-        }
-        if above <= threshold {
-            return 0;
-        }
-        self.judge_below(index)
-    }
-
-    /// Marks everything below the record at `index` that was not received and not yet judged.
-    fn judge_below(&mut self, index: usize) -> u32 {
-        let before = self.lost;
-        let from = self.judged.map_or(0, |seq| self.index_of(seq));
-        for position in from..index {
-            if self.records[position].mark == Mark::InFlight {
-                self.set_mark(position, Mark::Lost);
-            }
-        }
-        if from < index {
-            self.judged = Some(self.records[index].start);
-        }
-        self.lost - before
-    }
-
-    /// Marks the first segment as lost, if it is in flight for the first time.
-    pub(super) fn mark_first_lost(&mut self, mss: u32) {
-        let Some(first) = self.records.front() else { return };
-        if first.mark == Mark::InFlight {
-            let end = first.start + first.len().min(mss);
-            self.split(0, end);
-            self.set_mark(0, Mark::Lost);
-        }
-    }
-
-    /// Marks all that was not received as lost: the retransmission timer expired. If the peer has
-    /// not even kept its first block, it may have dropped them all (RFC 2018 section 8).
-    pub(super) fn mark_all_lost(&mut self) {
-        let reneged = self.records.front().is_some_and(|first| first.mark == Mark::Sacked);
-        for position in 0..self.records.len() {
-            if reneged || self.records[position].mark != Mark::Sacked {
-                self.set_mark(position, Mark::Lost);
-            }
-        }
-        if reneged {
-            self.highest_sacked = None;
-            self.known = SackBlocks::default();
-        }
-        self.judged = None;
-        self.resend_from = None;
-    }
-
-    /// Marks as lost what was sent in segments larger than `mss`: the path cannot carry it.
-    pub(super) fn mark_too_big(&mut self, mss: u32) {
-        for position in 0..self.records.len() {
-            let record = self.records[position];
-            if record.len() > mss && matches!(record.mark, Mark::InFlight | Mark::Resent) {
-                self.set_mark(position, Mark::Lost);
-            }
-        }
-        self.resend_from = None;
-    }
-
-    /// The next lost part that was not sent again, from the left.
-    pub(super) fn next_lost(&mut self) -> Option<(SeqNumber, SeqNumber)> {
-        if self.awaiting_resend() == 0 {
-            return None;
-        }
-        let from = self.resend_from.map_or(0, |seq| self.index_of(seq));
-        let next = self.records.range(from..).find(|record| record.mark == Mark::Lost)?;
-        let found = (next.start, next.end);
-        self.resend_from = Some(found.0);
-        Some(found)
     }
 
     /// The first part in flight, whatever its mark.
@@ -267,19 +234,43 @@ impl Scoreboard {
         self.records.front().map(|record| (record.start, record.end))
     }
 
-    /// The lost part from `start` up to `end` was sent again.
+    /// Whether the first part was reported as received: the peer has thrown away what it had, or
+    /// SND.UNA would lie beyond (RFC 2018 section 8).
+    pub(super) fn is_reneged(&self) -> bool {
+        self.records.front().is_some_and(|first| first.mark == Mark::Sacked)
+    }
+
+    /// When the first part was last sent.
+    pub(super) fn first_sent_at(&self) -> Option<Instant> {
+        self.records.front().map(|record| record.at)
+    }
+
+    /// How many segments of `mss` octets are in flight, or as many as are asked about.
+    pub(super) fn segments(&self, mss: u32, most: u32) -> u32 {
+        let records = self.records.iter().take(most as usize);
+        records.map(|record| record.len().div_ceil(mss)).sum::<u32>().min(most)
+    }
+
+    /// Octets from `start` up to `end` were sent again.
     pub(super) fn resent(&mut self, start: SeqNumber, end: SeqNumber, now: Instant) {
-        let index = self.index_of(start);
-        self.split(index, end);
-        let stamp = self.delivery.stamp(end.distance_from(start), self.pipe(), now);
-        if let Some(record) = self.records.get_mut(index) {
+        let mut index = self.index_of(start);
+        if self.records.get(index).is_some_and(|record| record.start.is_before(start)) {
+            self.split(index, start);
+            index += 1;
+        }
+        while self.records.get(index).is_some_and(|record| record.start.is_before(end)) {
+            self.split(index, end);
+            let pipe = self.pipe();
+            let record = &mut self.records[index];
             record.at = now;
             record.again = true;
-            record.stamp = stamp;
+            record.stamp = self.delivery.stamp(record.len(), pipe, now);
             if record.mark == Mark::Lost {
                 self.set_mark(index, Mark::Resent);
             }
+            index += 1;
         }
+        self.note_again(Again { start, end, at: now });
     }
 
     /// Drops everything.
@@ -297,7 +288,7 @@ impl Scoreboard {
         }
     }
 
-    fn mark_sacked(&mut self, left: SeqNumber, right: SeqNumber) {
+    fn mark_sacked(&mut self, left: SeqNumber, right: SeqNumber, gain: &mut Gain) {
         let mut index = self.index_of(left);
         if self.records.get(index).is_some_and(|record| record.start.is_before(left)) {
             self.split(index, left);
@@ -306,6 +297,8 @@ impl Scoreboard {
         while self.records.get(index).is_some_and(|record| record.start.is_before(right)) {
             if self.records[index].mark != Mark::Sacked {
                 self.split(index, right);
+                let record = self.records[index];
+                gain.add(&record.delivered());
                 self.set_mark(index, Mark::Sacked);
             }
             index += 1;
@@ -378,13 +371,35 @@ impl Scoreboard {
             assert_eq!(left.end, right.start);
             assert!(left.start.is_before(left.end));
         }
+        let lowest = self.records.iter().find(|record| record.mark == Mark::Lost);
+        if let Some(lowest) = lowest {
+            assert!(self.resend_from.is_some_and(|from| from.is_before(lowest.end)));
+        }
+        assert!(self.again.len() <= most_again(self.records.len()));
+    }
+
+    /// Keeps what is remembered of sequence numbers near to those in flight, so that none of it is
+    /// taken for something ahead once the numbers have gone round.
+    fn forget_before(&mut self, una: SeqNumber) {
+        while self.again.front().is_some_and(|again| again.end.is_at_or_before(una)) {
+            self.again.pop_front();
+        }
+        self.judged = self.judged.filter(|judged| judged.is_after(una));
+        if self.awaiting_resend() == 0 {
+            self.resend_from = None;
+        } else {
+            self.resend_from = self.resend_from.map(|from| from.later(una));
+        }
+        if self.sacked == 0 {
+            self.known = SackBlocks::default();
+        }
     }
 
     fn forget_marks(&mut self) {
-        self.highest_sacked = None;
         self.judged = None;
         self.resend_from = None;
         self.known = SackBlocks::default();
+        self.again = VecDeque::new();
     }
 }
 
@@ -399,6 +414,11 @@ impl Acked {
 
 /// Segments received above a hole before it is taken for a loss (RFC 5681, RFC 6675).
 pub(super) const DUP_THRESH: u32 = 3;
+
+/// How many parts sent again may be listed, at most.
+fn most_again(records: usize) -> usize {
+    2 * records + 16
+}
 
 /// An empty queue with more room than this gives it back.
 const IDLE_RECORDS: usize = 16;

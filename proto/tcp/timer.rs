@@ -5,6 +5,12 @@ use crate::Instant;
 /// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TimerKind {
+    /// The end of what was sent stayed unacknowledged, and something is to be sent that makes the
+    /// peer say what it has (RFC 8985 section 7).
+    LossProbe,
+    /// A segment has taken longer than others that were sent later, and longer than reordering
+    /// explains (RFC 8985 section 6.2).
+    Reorder,
     /// The oldest octet in flight was not acknowledged in time (RFC 6298 section 5).
     Retransmit,
     /// The peer's window is closed and must be probed (RFC 9293 section 3.8.6.1).
@@ -23,7 +29,9 @@ pub enum TimerKind {
 
 impl TimerKind {
     /// Every kind; where two expire together, the earlier in this list is served first.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
+        Self::LossProbe,
+        Self::Reorder,
         Self::Retransmit,
         Self::Persist,
         Self::DelayedAck,
@@ -49,6 +57,12 @@ impl Timers {
 
     pub(super) fn stop_all(&mut self) {
         *self = Self::default();
+    }
+
+    /// When a timer will expire, if it runs.
+    pub(super) fn at(&self, kind: TimerKind) -> Option<Instant> {
+        let at = self.0[kind as usize];
+        (at != NEVER).then_some(at)
     }
 
     pub(super) fn is_set(&self, kind: TimerKind) -> bool {

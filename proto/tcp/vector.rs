@@ -176,6 +176,8 @@ pub(super) struct Pending {
     pub(super) reset: bool,
     /// One lost segment may be sent whatever the congestion window says.
     pub(super) resend_one: bool,
+    /// A probe for the loss of the last segments.
+    pub(super) tail_probe: bool,
 }
 
 /// How urgent an acknowledgement is.

@@ -13,6 +13,17 @@ fn ten_in_flight(sack: bool) -> Trace {
         trace.send(".");
     }
     trace.silent();
+    trace.pass(10);
+    trace
+}
+
+/// The same, when a probe for the loss of the last segment was sent and lost as well.
+fn probed_in_vain() -> Trace {
+    let mut trace = ten_in_flight(true);
+    assert_eq!(trace.pass_to_deadline(), 10, "twice SRTT since they were sent");
+    let transmit = trace.send(". 10001:11001");
+    assert_eq!(transmit.retransmission, None, "new data tells as much as old");
+    trace.silent();
     trace
 }
 
@@ -52,6 +63,7 @@ fn sack_repairs_every_hole_in_one_round_trip_rfc_6675() {
     let mut trace = ten_in_flight(true);
     // 1, 3 and 5 are lost.
     trace.recv(". 1:1 ack=1 sack=1001:2001");
+    // Limited Transmit (RFC 3042).
     trace.send(". 10001:11001");
     trace.recv(". 1:1 ack=1 sack=3001:4001,1001:2001");
     trace.send(". 11001:12001");
@@ -83,23 +95,31 @@ fn blocks_out_of_place_are_ignored() {
 
 #[test]
 fn the_timer_begins_again_from_one_segment_lineage_27() {
-    let mut trace = ten_in_flight(true);
+    let mut trace = probed_in_vain();
     assert_eq!(trace.pass_to_deadline(), 210, "SRTT 10 ms, RTTVAR 5 ms, floor 200 ms");
     let transmit = trace.send(". 1:1001");
     assert_eq!(transmit.retransmission, Some(Retransmission::Timeout));
     trace.silent();
     let info = trace.vector.info();
-    assert_eq!((info.cwnd, info.ssthresh), (1_000, 5_000));
-    // Slow start through what was lost.
+    assert_eq!((info.cwnd, info.ssthresh), (1_000, 5_500));
+    // F-RTO: new data tells whether the time-out was right (RFC 5682).
     trace.recv(". 1:1 ack=1001");
+    trace.send(". 11001:12001");
+    trace.send(". 12001:13001");
+    trace.silent();
+    // Slow start through what was lost.
+    trace.recv(". 1:1 ack=1001 sack=11001:12001");
     trace.send(". 1001:2001");
+    trace.silent();
+    trace.recv(". 1:1 ack=2001 sack=11001:12001");
     trace.send(". 2001:3001");
+    trace.send(". 3001:4001");
     trace.silent();
 }
 
 #[test]
 fn the_timer_doubles_and_karn_keeps_it_until_a_clean_measurement_lineage_27() {
-    let mut trace = ten_in_flight(true);
+    let mut trace = probed_in_vain();
     let mut waits = Vec::new();
     for _ in 0..4 {
         waits.push(trace.pass_to_deadline());
@@ -109,8 +129,6 @@ fn the_timer_doubles_and_karn_keeps_it_until_a_clean_measurement_lineage_27() {
     trace.recv(". 1:1 ack=1001");
     assert_eq!(trace.vector.info().srtt.map(|rtt| rtt.as_millis()), Some(10), "ambiguous");
     assert_eq!(trace.vector.info().rto.as_millis(), 3_360);
-    trace.send(". 1001:2001");
-    trace.send(". 2001:3001");
 }
 
 #[test]

@@ -60,6 +60,8 @@ fn side(f: &mut fmt::Formatter<'_>, who: &str, info: &Info) -> fmt::Result {
     let causes = [
         (resent.handshake, "in the handshake"),
         (resent.fast, "by fast retransmit"),
+        (resent.rack, "by RACK"),
+        (resent.tail, "as tail loss probes"),
         (resent.timeout, "by time-out"),
         (resent.probe, "as window probes"),
     ];
