@@ -134,8 +134,10 @@ mod tests {
         Instant::from_millis(millis)
     }
 
-    /// Segments of 10 octets, numbered from one: when each was sent, and whether again.
-    fn deliver(rack: &mut Rack, now: u64, segments: &[(u32, u64, bool)]) {
+    /// A segment of 10 octets, numbered from one: when it was sent, and whether again.
+    type Part = (u32, u64, bool);
+
+    fn deliver(rack: &mut Rack, now: u64, segments: &[Part]) {
         let mut gain = Gain::new(Witness { now: at(now), least: ms(20), echo: None, offset: 0 });
         for &(number, sent, again) in segments {
             let (end, at) = (SeqNumber(number * 10), at(sent));
@@ -162,7 +164,7 @@ mod tests {
 
     #[test]
     fn reordering_is_seen_when_a_hole_is_filled_by_what_was_sent_once() {
-        let cases: [(&[(u32, u64, bool)], bool, &str); 4] = [
+        let cases: [(&[Part], bool, &str); 4] = [
             (&[(1, 0, false)], true, "the original filled the hole"),
             (&[(1, 5, true)], false, "a retransmission did"),
             (&[(4, 0, false)], false, "in order"),
