@@ -37,10 +37,10 @@ impl StateVector {
         }
         let repeats =
             verdict == AckVerdict::Old && self.count_duplicate(segment, window, gain.octets > 0);
-        if measured.is_none()
+        if verdict == AckVerdict::Old
             && let Some(rtt) = gain.rtt()
         {
-            // What was reported selectively tells the time as well.
+            // What is reported selectively tells the time as well.
             measured = Some(rtt);
             self.rtt.measure(rtt, &self.config);
         }

@@ -143,11 +143,6 @@ impl Scoreboard {
         self.outstanding() - self.sacked
     }
 
-    /// Octets reported as received beyond a hole.
-    pub(super) fn sacked(&self) -> u32 {
-        self.sacked
-    }
-
     /// Whether anything is thought lost, sent again or not.
     pub(super) fn has_lost(&self) -> bool {
         self.lost > 0
