@@ -104,7 +104,6 @@ impl IcmpKind {
     }
 
     /// The names of `kind` and `code`, numbers where there is no name.
-    #[allow(dead_code)]
     pub(super) fn of(version: IpVersion, kind: u8, code: u8) -> Self {
         let table = match version {
             IpVersion::V4 => V4,

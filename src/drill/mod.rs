@@ -9,9 +9,25 @@
 //! | [`ast`] | what a script says |
 //! | [`parser`] | from text to script |
 //! | [`error`] | what is wrong with the text |
+//! | [`code`] | assertions between `%{` and `}%` |
+//! | [`conversation`] | the numbers of a script and those of the wire |
+//! | [`inbound`] | packets that a script sends, as octets |
+//! | [`seen`] | packets that a stack has sent |
+//! | [`matching`] | whether these are what the script expects |
+//! | [`rules`] | how exactly |
+//! | [`report`] | what came of a script, for people and for programs |
 
 pub mod ast;
+pub mod code;
+pub mod conversation;
 pub mod error;
 mod icmp_names;
+pub mod inbound;
 mod lexer;
+pub mod matching;
+mod notation;
+mod options;
 pub mod parser;
+pub mod report;
+pub mod rules;
+pub mod seen;
