@@ -300,7 +300,7 @@ impl Conversation {
                     Some((scripted, live)) => scripted.wrapping_add(value.wrapping_sub(*live)),
                     None => *value,
                 };
-                TcpOption::Timestamps { value: Number::Exactly(value), echo: echo.clone() }
+                TcpOption::Timestamps { value: Number::Exactly(value), echo: *echo }
             }
             other => other.clone(),
         }
@@ -318,3 +318,6 @@ fn timestamp(segment: &SeenSegment) -> Option<u32> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+pub(super) mod tests;

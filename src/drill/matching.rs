@@ -67,6 +67,9 @@ impl Conversation {
             (PacketBody::Tcp(wanted), PacketBody::Tcp(got)) => {
                 // A SYN tells what the initial sequence number of the script is; `related` knows only the last.
                 let mut got = got.clone();
+                if wanted.ports.is_some() && got.ports.is_none() {
+                    got.ports = Some((self.local.port(), self.remote.port()));
+                }
                 if wanted.flags.flags.contains(Flags::SYN) && got.flags.flags.contains(Flags::SYN) {
                     got.seq.start = wanted.seq.start.or(got.seq.start);
                 }
@@ -236,9 +239,7 @@ impl Piece<'_> {
     fn differences(&self) -> Vec<Difference> {
         let Self { wanted, got, rules, .. } = self;
         let mut differences = Vec::new();
-        if wanted.ports.is_some() && wanted.ports != got.ports
-            || wanted.ports.is_none() && got.ports.is_some()
-        {
+        if wanted.ports != got.ports {
             let show = |ports: Option<(u16, u16)>| match ports {
                 Some((src, dst)) => format!("{src} > {dst}"),
                 None => "those of the connection".to_owned(),
@@ -364,3 +365,6 @@ fn is_same_number<T: PartialEq>(wanted: &Number<T>, got: &Number<T>) -> bool {
         ) => wanted == got,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -180,7 +180,7 @@ fn body_of(head: &[u8], size: u64) -> Result<Option<usize>, String> {
             let code = response.code.unwrap_or(0);
             let length =
                 response.headers.iter().find(|h| h.name.eq_ignore_ascii_case("content-length"));
-            let length =
+            let length: Option<u64> =
                 length.and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok());
             match (code, length) {
                 (200, Some(length)) if size == length => Ok(Some(at)),
