@@ -1,6 +1,7 @@
 //! The numbers of a script and those of the wire.
 //!
-//! A script counts sequence numbers from the initial ones of either side, writes timestamps as if the first
+//! A script counts sequence numbers from the initial ones of either side, except in segments with SYN, where
+//! it has them as it wishes; it writes timestamps as if the first
 //! were 100, and assumes the receive buffer of the kernel that it was written for. A conversation knows what
 //! the two sides really chose, and translates both ways.
 
@@ -158,8 +159,14 @@ impl Conversation {
     }
 
     /// The acknowledgement number on the wire of a segment that the script sends.
-    pub(super) fn inbound_ack(&self, ack: u32) -> u32 {
-        self.local_isn.unwrap_or_default().wrapping_add(ack)
+    pub(super) fn inbound_ack(&self, ack: u32, is_syn: bool) -> u32 {
+        let base = if is_syn { self.scripted_isn } else { 0 };
+        self.local_isn.unwrap_or_default().wrapping_add(ack.wrapping_sub(base))
+    }
+
+    /// The edge of a block on the wire that the script reports to the stack.
+    pub(super) fn inbound_edge(&self, edge: u32) -> u32 {
+        self.inbound_ack(edge, false)
     }
 
     /// The timestamp of the stack that the script means by `echo`.
@@ -263,7 +270,9 @@ impl Conversation {
         let from_isn = segment.seq.wrapping_sub(self.local_isn.unwrap_or_default());
         let start = if is_syn { self.scripted_isn.wrapping_add(from_isn) } else { from_isn };
         let ack = if segment.flags.contains(Flags::ACK) {
-            Ack::Relative(self.relate_to_remote(segment.ack))
+            // That of a SYN, like its own number, is not counted from the initial ones.
+            let base = if is_syn { self.remote_isn.unwrap_or_default() } else { 0 };
+            Ack::Relative(self.relate_to_remote(segment.ack).wrapping_add(base))
         } else {
             Ack::Absent
         };

@@ -71,9 +71,10 @@ impl Conversation {
         let (src, dst) = self.ends(segment.ports);
         let seq = self.inbound_seq(segment);
         let flags = segment.flags.flags;
+        let is_syn = flags.contains(Flags::SYN);
         let ack = match segment.ack {
-            Ack::Relative(ack) => self.inbound_ack(ack),
-            _ if flags.contains(Flags::ACK) => self.inbound_ack(0),
+            Ack::Relative(ack) => self.inbound_ack(ack, is_syn),
+            _ if flags.contains(Flags::ACK) => self.inbound_ack(0, is_syn),
             _ => 0,
         };
         let options = match &segment.options {
@@ -101,7 +102,7 @@ impl Conversation {
     }
 
     fn inbound_options(&self, options: &[super::ast::TcpOption]) -> Result<Vec<u8>, InboundError> {
-        let edge = |number| self.inbound_ack(number);
+        let edge = |number| self.inbound_edge(number);
         let echo = |number| self.inbound_echo(number);
         options::write(options, edge, echo).map_err(|error| {
             InboundError::Impossible(match error {

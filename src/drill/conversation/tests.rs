@@ -58,7 +58,7 @@ fn numbers_are_counted_from_the_initial_ones() {
     assert_eq!((syn.seq, syn.flags, syn.window), (SeqNumber(123), Flags::SYN, 1000));
     assert_eq!((syn.options.mss, syn.options.window_scale), (Some(1460), Some(7)));
     let reply = seen(&mut both, segment(SYN_ACK, 0xffff_fff0, 124));
-    assert_eq!(both.describe(&reply, None), "> S. 0:0(0) ack 1 win 65535");
+    assert_eq!(both.describe(&reply, None), "> S. 0:0(0) ack 124 win 65535");
 
     let data = send(&mut both, "< P. 1:11(10) ack 21 win 257 <sack 31:41,nop,nop>");
     assert_eq!((data.seq, data.ack), (SeqNumber(124), SeqNumber(5)));
@@ -69,6 +69,19 @@ fn numbers_are_counted_from_the_initial_ones() {
     assert!(answer.options.sack.push(SeqNumber(143), SeqNumber(153)));
     let answer = seen(&mut both, answer);
     assert_eq!(both.describe(&answer, None), "> . 21:21(0) ack 11 win 65535 <nop,nop,sack 20:30>");
+}
+
+#[test]
+fn the_acknowledgement_of_a_syn_is_written_like_the_syn() {
+    let mut both = conversation();
+    let syn = seen(&mut both, segment(Flags::SYN, 7000, 0));
+    let PacketBody::Tcp(expected) = packet("> S 500:500(0)").body else { panic!("a segment") };
+    both.agree(&expected, syn.segment().expect("a segment"));
+    assert_eq!(send(&mut both, "< S. 123:123(0) ack 501 win 9").ack, SeqNumber(7001));
+    let data = send(&mut both, "< . 1:11(10) ack 1 win 9");
+    assert_eq!((data.seq, data.ack), (SeqNumber(124), SeqNumber(7001)));
+    let answer = seen(&mut both, segment(Flags::ACK, 7001, 134));
+    assert_eq!(both.describe(&answer, None), "> . 1:1(0) ack 11 win 65535");
 }
 
 #[test]
