@@ -73,10 +73,24 @@ impl PortAllocator {
     }
 
     fn is_free(&self, port: PortKey, claim: &Claim) -> bool {
+        !self.claims_to(port).any(|other| other.conflicts(claim))
+    }
+
+    fn claims_to(&self, port: PortKey) -> impl Iterator<Item = &Claim> {
         let held = self.held.get(&(port.protocol, port.port)).into_iter().flatten();
-        let reserved =
-            self.reserved.iter().filter(|kept| kept.port == port).map(|kept| &kept.claim);
-        !held.chain(reserved).any(|other| other.conflicts(claim))
+        let reserved = self.reserved.iter().filter(move |kept| kept.port == port);
+        held.chain(reserved.map(|kept| &kept.claim))
+    }
+
+    /// Whether somebody who names the port may have it. Connections are told apart by their remote ends,
+    /// so they do not keep a listener from their port (RFC 9293 section 3.9.1.1, MUST-42).
+    fn may_have(&self, port: PortKey, claim: &Claim) -> bool {
+        let is_connection =
+            |other: &Claim| port.protocol == Protocol::TCP && other.remote.is_some();
+        let listens = claim.remote.is_none();
+        !self
+            .claims_to(port)
+            .any(|other| other.conflicts(claim) && !(listens && is_connection(other)))
     }
 
     /// Simple port randomisation (RFC 6056 section 3.3.1): from a random port upwards, once around.
@@ -101,7 +115,7 @@ impl PortAllocator {
             Some(port) => {
                 let key = PortKey { protocol, port };
                 self.take_over(key, claim);
-                Some(port).filter(|_| self.is_free(key, &claim)).ok_or(PortError::InUse)?
+                Some(port).filter(|_| self.may_have(key, &claim)).ok_or(PortError::InUse)?
             }
             None => self.choose(protocol, &claim)?,
         };

@@ -110,7 +110,7 @@ fn claims_conflict_unless_a_field_tells_them_apart() {
         ((Some(HERE), None), (Some(ALSO_HERE), None), false),
         ((None, Some(peer(1))), (None, Some(peer(1))), true),
         ((None, Some(peer(1))), (None, Some(peer(2))), false),
-        ((None, Some(peer(1))), (None, None), true),
+        ((None, Some(peer(1))), (None, None), false),
     ];
     for ((held_ip, held_remote), (ip, remote), conflict) in table {
         let mut office = Office::new(5000..=6000, 1);

@@ -14,6 +14,7 @@ mod prediction;
 mod random;
 mod receiving;
 mod recovery;
+mod requirements;
 mod script;
 mod sending;
 mod timers;
