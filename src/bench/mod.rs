@@ -27,8 +27,10 @@ mod cell;
 mod outcome;
 mod path;
 mod pattern;
+mod sender;
 
 pub use self::cell::{Cell, Failure};
 pub use self::outcome::{FlowOutcome, Moment, Outcome, jain};
 pub use self::path::Path;
 pub use self::pattern::draw_losses;
+pub use self::sender::Sender;

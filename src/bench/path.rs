@@ -51,6 +51,13 @@ impl Path {
         ((self.bdp() as f64 * self.queue) as usize).max(QUEUE_MIN)
     }
 
+    /// How many packets a pattern of losses should decide on: more than a bulk sender sends in `duration`.
+    pub fn packets_in(&self, duration: Duration) -> usize {
+        let octets = u128::from(self.rate) * duration.as_micros() / 8_000_000;
+        // What is sent beyond the rate is dropped by the queue, and not for long.
+        usize::try_from(octets / 750).unwrap_or(usize::MAX).min(PATTERN_MAX)
+    }
+
     /// What the direction of the data does to packets.
     pub fn forward(&self) -> netem::Config {
         netem::Config {
@@ -93,6 +100,9 @@ impl Path {
 
 /// Ten packets: less would be no queue at all on short and slow paths.
 const QUEUE_MIN: usize = 15_000;
+
+/// No pattern needs to decide on more packets.
+const PATTERN_MAX: usize = 100_000_000;
 
 /// The largest window that can be said is 1 GiB (RFC 7323 section 2.3).
 const BUFFER_MAX: usize = 512 << 20;

@@ -4,9 +4,11 @@ mod axis;
 mod export;
 mod grid;
 mod jobs;
+mod kernel;
 mod plot;
 mod row;
 mod table;
+mod versus;
 
 use clap::{Args, Subcommand};
 

@@ -16,7 +16,7 @@ use netmart::proto::tcp::CongestionControl;
 use super::axis::{self, CONTROLLERS, Flows, LossModel, Overtaking};
 use super::row::{Figures, Losses, Row};
 use super::table::{Head, Line, Summary};
-use super::{export, jobs, plot};
+use super::{export, jobs, plot, versus};
 use crate::cli::quantity;
 
 /// Goodput over losses, round trips, rates and controllers, in virtual time
@@ -86,7 +86,7 @@ pub(super) struct Grid {
     #[arg(long, value_name = "N", default_value_t = 1)]
     first_seed: u64,
 
-    /// How long each measurement lasts, in virtual time [default: 60s, above 100 Mbit/s less: down to 10s]
+    /// How long each measurement lasts, in virtual time [default: 60s, above 100 Mbit/s less: down to 10s; with --kernel 12s]
     #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
     duration: Option<Duration>,
 
@@ -97,6 +97,11 @@ pub(super) struct Grid {
     /// How many measurements run at once [default: one for each processor]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+
+    /// Compare with the kernel, in real time (as root): netmart to the kernel and the kernel to itself,
+    /// over the same losses; at most 12 cells
+    #[arg(long, conflicts_with_all = ["full", "flows", "jobs", "csv", "json", "plot", "samples", "stagger"])]
+    kernel: bool,
 
     /// Write every measurement to this file, as CSV
     #[arg(long, value_name = "FILE")]
@@ -122,6 +127,7 @@ Examples:
   netmart bench grid --full --seeds 2 --csv grid.csv --plot grid.svg
   netmart bench grid --loss 0 --reorder 0,5%
   netmart bench grid --loss 0 --flows cubic,cubic --flows cubic,reno
+  netmart bench grid --kernel --controller cubic  the same losses for netmart and for Linux (as root)
   netmart bench grid --controller cubic --loss 1% --seeds 1 --samples 10ms:cubic.csv";
 
 /// How often to look at senders, and where to write what is seen.
@@ -153,6 +159,9 @@ impl Grid {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let seeds: Vec<u64> = (0..self.seeds).map(|n| self.first_seed.wrapping_add(n)).collect();
         let rows = self.rows()?;
+        if self.kernel {
+            return versus::run(&rows, &seeds, &mut io::stdout().lock());
+        }
         ensure!(
             self.samples.is_none() || rows.len() * seeds.len() == 1,
             "--samples takes one cell and one seed, and these are {} cells with {} seeds",
@@ -237,7 +246,7 @@ impl Grid {
             for &rtt in
                 &given(&self.rtt, &[Duration::from_millis(50)], self.full.then_some(&FULL_RTTS))
             {
-                let duration = self.duration.unwrap_or_else(|| default_duration(rate, rtt));
+                let duration = self.duration.unwrap_or_else(|| self.default_duration(rate, rtt));
                 ensure!(!duration.is_zero(), "a measurement has to last for some time");
                 for &queue in &self.queue {
                     for &overtaking in &self.reorder {
@@ -259,6 +268,17 @@ impl Grid {
             }
         }
         Ok(rows)
+    }
+
+    /// Long enough for the means to mean something, and not longer: fast links do not take as long, but a
+    /// window has to open and close some times.
+    fn default_duration(&self, rate: u64, rtt: Duration) -> Duration {
+        const USUAL: Duration = Duration::from_secs(60);
+        if self.kernel {
+            return Duration::from_secs(12);
+        }
+        let octets_alike = USUAL.mul_f64((100e6 / rate as f64).min(1.0));
+        octets_alike.max(Duration::from_secs(10)).max(rtt * 100).min(USUAL)
     }
 
     fn all_flows(&self) -> Vec<Flows> {
@@ -301,9 +321,7 @@ impl Grid {
         rate: u64,
         duration: Duration,
     ) -> anyhow::Result<Losses> {
-        let octets = u128::from(rate) * duration.as_micros() / 8_000_000;
-        // A window's worth beyond what the link can carry: whatever else is sent is lost in the queue.
-        let packets = usize::try_from(octets / 1000).unwrap_or(usize::MAX).min(PATTERN_MAX);
+        let packets = netmart::bench::Path { rate, ..Default::default() }.packets_in(duration);
         let pattern = draw_losses(&losses.loss(), packets, self.first_seed);
         let name = losses.label().replace([' ', '%'], "-");
         let path = folder.join(format!("{name}seed{}.pattern", self.first_seed));
@@ -330,14 +348,6 @@ fn given<T: Clone>(asked: &[T], default: &[T], full: Option<&[T]>) -> Vec<T> {
     }
 }
 
-/// Long enough for the means to mean something, and not longer: fast links do not take as long, but a
-/// window has to open and close some times.
-fn default_duration(rate: u64, rtt: Duration) -> Duration {
-    const USUAL: Duration = Duration::from_secs(60);
-    let octets_alike = USUAL.mul_f64((100e6 / rate as f64).min(1.0));
-    octets_alike.max(Duration::from_secs(10)).max(rtt * 100).min(USUAL)
-}
-
 fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
     File::create(path).map(BufWriter::new).with_context(|| said(path))
 }
@@ -354,6 +364,3 @@ const FULL_RTTS: [Duration; 4] = [
     Duration::from_millis(100),
     Duration::from_millis(200),
 ];
-
-/// No pattern needs to decide on more packets.
-const PATTERN_MAX: usize = 100_000_000;

@@ -124,7 +124,7 @@ fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 /// Bits per second as Mbit/s with three digits that count.
-fn mbit(rate: f64) -> String {
+pub(super) fn mbit(rate: f64) -> String {
     let rate = rate / 1e6;
     let decimals = if rate >= 100.0 {
         0
