@@ -219,6 +219,10 @@ impl StateVector {
             Err(limit) => {
                 self.limited_by = limit;
                 self.congestion.limited = limit == LimitedBy::CongestionWindow;
+                if limit != LimitedBy::CongestionWindow {
+                    // Nor is it the path that holds the rate.
+                    self.scoreboard.limit_by_application();
+                }
                 if limit != LimitedBy::CongestionWindow
                     && self.scoreboard.is_empty()
                     && !self.timers.is_set(TimerKind::Persist)

@@ -5,6 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Network, Path, megabits};
+use netmart_proto::tcp::Config;
 use netmart_proto::tcp::CongestionControl::{self, Bbr, Cubic, Reno};
 
 const fn seconds(seconds: u64) -> Duration {
@@ -31,7 +32,7 @@ fn table() {
                 .map(|seed| {
                     let path = Path::usual(seed).with_loss(loss);
                     let mut network = Network::new(&path);
-                    network.add(control, Duration::ZERO);
+                    network.add_with(config(control), Duration::ZERO);
                     network.run(duration);
                     let info = network.sender(0).unwrap();
                     let goodput = megabits(network.received()[0], duration);
@@ -48,19 +49,30 @@ fn table() {
     }
 }
 
+/// The settings of BBR may be given in the environment, to see what they do.
+fn config(congestion: CongestionControl) -> Config {
+    let usual = netmart_proto::tcp::Bbr::default();
+    let bbr = netmart_proto::tcp::Bbr {
+        loss_threshold: env("THRESHOLD", usual.loss_threshold.into()) as u16,
+        clear_loss_threshold: env("CLEAR", usual.clear_loss_threshold.into()) as u16,
+        queue_threshold: env("QUEUE", usual.queue_threshold.into()) as u16,
+    };
+    Config { congestion, bbr, ..Config::default() }
+}
+
 /// Two flows on one path, for reading.
 #[test]
 #[ignore = "a table for reading, which takes a while"]
 fn together() {
     let duration = seconds(env("SECONDS", 60));
-    for queue in [0.5, 1.0, 2.0] {
+    for queue in [0.5, 1.0, 2.0].into_iter().filter(|q| env("QONLY", 0) == 0 || *q == 1.0) {
         for controls in [[Bbr, Cubic], [Cubic, Bbr], [Bbr, Bbr], [Cubic, Cubic]] {
             let cells: Vec<String> = (1..=env("SEEDS", 3))
                 .map(|seed| {
                     let path = Path { queue, ..Path::usual(seed) };
                     let mut network = Network::new(&path);
-                    network.add(controls[0], Duration::ZERO);
-                    network.add(controls[1], Duration::from_millis(100));
+                    network.add_with(config(controls[0]), Duration::ZERO);
+                    network.add_with(config(controls[1]), Duration::from_millis(100));
                     network.run(duration);
                     let received = network.received();
                     let rates = received.iter().map(|octets| megabits(*octets, duration));
@@ -124,4 +136,61 @@ fn every_controller_fills_a_clean_path() {
         let goodput = alone(control, &Path::usual(1), seconds(8));
         assert!(goodput > 60.0, "{control:?}: {goodput:.1} Mbit/s");
     }
+}
+
+#[test]
+fn bbr_fills_a_path_that_loses_packets_by_chance() {
+    for (loss, least) in [(0.001, 85.0), (0.01, 85.0), (0.02, 80.0), (0.05, 80.0), (0.1, 50.0)] {
+        let goodput = alone(Bbr, &Path::usual(1).with_loss(loss), seconds(10));
+        assert!(goodput > least, "{loss}: {goodput:.1} Mbit/s");
+    }
+}
+
+#[test]
+fn bbr_with_the_thresholds_of_the_draft_gives_way_to_any_loss() {
+    let draft = netmart_proto::tcp::Bbr { clear_loss_threshold: 20, ..Default::default() };
+    let mut network = Network::new(&Path::usual(1).with_loss(0.05));
+    network.add_with(Config { congestion: Bbr, bbr: draft, ..Config::default() }, Duration::ZERO);
+    network.run(seconds(10));
+    let goodput = megabits(network.received()[0], seconds(10));
+    assert!(goodput < 60.0, "{goodput:.1} Mbit/s");
+}
+
+#[test]
+fn beside_bbr_a_cubic_flow_keeps_a_fifth_of_the_path() {
+    for controls in [[Bbr, Cubic], [Cubic, Bbr]] {
+        let shares = together_for(controls, seconds(30));
+        let cubic = shares[usize::from(controls[0] == Bbr)];
+        assert!(cubic > 20.0, "{controls:?}: {shares:.1?} Mbit/s");
+        assert!(shares.iter().sum::<f64>() > 90.0, "{controls:?}: {shares:.1?} Mbit/s");
+    }
+}
+
+#[test]
+fn two_bbr_flows_share_a_path() {
+    let [one, other] = together_for([Bbr, Bbr], seconds(30));
+    let jain = (one + other).powi(2) / (2.0 * (one * one + other * other));
+    assert!(jain > 0.85, "{one:.1} and {other:.1} Mbit/s");
+}
+
+#[test]
+fn bbr_keeps_the_queue_short() {
+    let mut network = Network::new(&Path { queue: 4.0, ..Path::usual(1) });
+    network.add(Bbr, Duration::ZERO);
+    network.run(seconds(10));
+    let srtt = network.sender(0).and_then(|info| info.srtt).unwrap_or_default();
+    assert!(
+        srtt < Duration::from_millis(90),
+        "{srtt:?} on a path of 50 ms that can queue 200 more"
+    );
+    assert_eq!(network.counters().queue_dropped, 0);
+}
+
+fn together_for(controls: [CongestionControl; 2], duration: Duration) -> [f64; 2] {
+    let mut network = Network::new(&Path::usual(1));
+    network.add(controls[0], Duration::ZERO);
+    network.add(controls[1], Duration::from_millis(100));
+    network.run(duration);
+    let received = network.received();
+    [megabits(received[0], duration), megabits(received[1], duration)]
 }

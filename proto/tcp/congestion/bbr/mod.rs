@@ -173,7 +173,9 @@ impl Bbr {
     fn check_startup(&mut self, window: &Window, ack: &Ack) {
         let app_limited = ack.rate.is_none_or(|sample| sample.is_app_limited);
         if self.rounds.starts && !app_limited {
-            self.full_pipe.on_round(self.bandwidth.get());
+            // A probe sends a quarter more, of which chance may lose a part.
+            let parts = if self.mode == Mode::Up { UP_PARTS } else { STARTUP_PARTS };
+            self.full_pipe.on_round(self.bandwidth.get(), parts);
         }
         if self.mode == Mode::Startup {
             if self.startup_loses_too_much() {
@@ -310,6 +312,12 @@ impl Controller for Bbr {
 
 /// `4 ln 2`: the least gain with which the rate doubles in every round.
 const STARTUP_PACING_GAIN: f64 = 2.773;
+
+/// In start-up, a rate that grows by less than a quarter in a round does not grow.
+const STARTUP_PARTS: u64 = 4;
+
+/// In a probe, a rate that grows by less than this part does not grow.
+const UP_PARTS: u64 = 16;
 
 /// `BBR.DrainPacingGain`.
 const DRAIN_PACING_GAIN: f64 = 0.5;

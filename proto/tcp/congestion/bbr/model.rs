@@ -119,7 +119,7 @@ impl ExtraAcked {
     }
 }
 
-/// Whether the path is full: three rounds in which the rate has not grown by a quarter.
+/// Whether the path is full: three rounds in which the rate has not grown.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FullPipe {
     rate: u64,
@@ -137,12 +137,12 @@ impl FullPipe {
         self.now = false;
     }
 
-    /// A round is over that measured `rate`.
-    pub(super) fn on_round(&mut self, rate: u64) {
+    /// A round is over that measured `rate`; growth by less than one part of `parts` is none.
+    pub(super) fn on_round(&mut self, rate: u64, parts: u64) {
         if self.now {
             return;
         }
-        if rate >= self.rate + self.rate / 4 {
+        if rate >= self.rate + self.rate / parts {
             self.reset(rate);
             return;
         }
@@ -225,10 +225,10 @@ mod tests {
     fn three_rounds_without_growth_fill_the_pipe() {
         let mut pipe = FullPipe::default();
         for rate in [100, 200, 400, 450, 480] {
-            pipe.on_round(rate);
+            pipe.on_round(rate, 4);
             assert!(!pipe.now);
         }
-        pipe.on_round(490);
+        pipe.on_round(490, 4);
         assert!(pipe.now && pipe.reached);
         pipe.reset(490);
         assert!(!pipe.now && pipe.reached);
