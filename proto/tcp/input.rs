@@ -7,7 +7,7 @@ use super::acceptance::{
     may_supersede, updates_window,
 };
 use super::reassembly::Insertion;
-use super::vector::AckNeed;
+use super::vector::{AckNeed, Receive};
 use super::{Reason, State, StateVector, TimerKind};
 use crate::Instant;
 use crate::wire::tcp::{Flags, Segment, SeqNumber};
@@ -235,6 +235,10 @@ impl StateVector {
             bytes::Buf::advance(&mut payload, skip);
         }
         if !payload.is_empty() {
+            if known == 0 && !self.reassembly.is_empty() {
+                let end = self.rcv.nxt + payload.len() as u32;
+                self.rcv.report(self.reassembly.overlap(self.rcv.nxt, end));
+            }
             self.take_text(payload, now);
         }
         self.deliver_in_order(now);
@@ -299,14 +303,18 @@ impl StateVector {
     }
 
     fn keep_out_of_order(&mut self, seq: SeqNumber, payload: Bytes) {
-        self.need_ack(AckNeed::Alone);
         if payload.is_empty() {
+            self.need_ack(AckNeed::Alone);
             return;
         }
+        if !self.sack && self.pending.ack == AckNeed::Alone {
+            self.rcv.repeats = self.rcv.repeats.saturating_add(1).min(MOST_REPEATS);
+        }
+        self.need_ack(AckNeed::Alone);
         self.counters.out_of_order += 1;
         let limit = PIECES + self.receive_buffer.limit() as usize / OCTETS_PER_PIECE;
         match self.reassembly.insert(seq, payload, limit) {
-            Insertion::Kept { duplicate } => self.rcv.duplicate = duplicate,
+            Insertion::Kept { duplicate } => self.rcv.report(duplicate),
             Insertion::Refused => self.counters.pieces_refused += 1,
         }
     }
@@ -316,7 +324,7 @@ impl StateVector {
         let end = (seq + len).earlier(self.rcv.nxt);
         if seq.is_before(end) {
             self.counters.duplicates += u32::from(end == seq + len);
-            self.rcv.duplicate = Some((seq, end));
+            self.rcv.report(Some((seq, end)));
             self.need_ack(AckNeed::Alone);
         }
     }
@@ -333,6 +341,22 @@ impl StateVector {
         }
     }
 }
+
+impl Receive {
+    /// A part came twice, and the next acknowledgement of its own says so.
+    fn report(&mut self, duplicate: Option<(SeqNumber, SeqNumber)>) {
+        if self.duplicates.len() < MOST_DUPLICATES {
+            self.duplicates.extend(duplicate);
+        }
+    }
+}
+
+/// Of one batch of segments so many duplicates are reported.
+const MOST_DUPLICATES: usize = 32;
+
+/// One batch of segments beyond a hole draws so many more acknowledgements without SACK; three tell
+/// of a loss.
+const MOST_REPEATS: u8 = 3;
 
 /// So many pieces beyond holes may wait in any case, ...
 const PIECES: usize = 64;

@@ -356,10 +356,10 @@ impl StateVector {
             value: self.timestamps.value(now),
             echo: self.timestamps.recent,
         });
-        let sack = if self.reports_blocks() { self.take_sack_blocks() } else { <_>::default() };
+        let (sack, more) = self.take_sack_blocks();
         self.rcv.acked = self.rcv.nxt;
         if self.pending.ack != AckNeed::None {
-            self.pending.ack = AckNeed::None;
+            self.pending.ack = if more { AckNeed::Alone } else { AckNeed::None };
             self.timers.stop(TimerKind::DelayedAck);
         }
         self.counters.segments_out += 1;
@@ -376,13 +376,29 @@ impl StateVector {
 
     /// Whether the next segment has SACK blocks.
     pub(super) fn reports_blocks(&self) -> bool {
-        self.sack && (self.rcv.duplicate.is_some() || !self.reassembly.is_empty())
+        self.sack && (!self.rcv.duplicates.is_empty() || !self.reassembly.is_empty())
     }
 
-    fn take_sack_blocks(&mut self) -> SackBlocks {
-        let room = self.sack_room();
-        let duplicate = self.rcv.duplicate.take();
-        self.reassembly.sack_blocks(duplicate, room)
+    /// What to report, and whether there is more than one acknowledgement can tell: the sender is to
+    /// hear all of it, however many segments came together.
+    fn take_sack_blocks(&mut self) -> (SackBlocks, bool) {
+        if !self.reports_blocks() {
+            let more = self.rcv.repeats > 0;
+            self.rcv.repeats = self.rcv.repeats.saturating_sub(1);
+            return (SackBlocks::default(), more);
+        }
+        let blocks = self.sack_blocks();
+        if self.rcv.duplicates.len() > 1 {
+            self.rcv.duplicates.remove(0);
+        } else {
+            self.rcv.duplicates = Vec::new();
+        }
+        let more = self.reassembly.note_reported(&blocks) || !self.rcv.duplicates.is_empty();
+        (blocks, more)
+    }
+
+    fn sack_blocks(&self) -> SackBlocks {
+        self.reassembly.sack_blocks(self.rcv.duplicates.first().copied(), self.sack_room())
     }
 
     /// Opens the window as far as the buffer allows, in steps worth a segment
@@ -410,8 +426,7 @@ impl StateVector {
         if !self.reports_blocks() {
             return self.snd.mss;
         }
-        let blocks = self.reassembly.sack_blocks(self.rcv.duplicate, self.sack_room());
-        let octets = 4 + 8 * blocks.as_slice().len() as u16;
+        let octets = 4 + 8 * self.sack_blocks().as_slice().len() as u16;
         self.snd.mss.saturating_sub(octets).max(1)
     }
 

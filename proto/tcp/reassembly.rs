@@ -23,6 +23,8 @@ pub(super) struct Reassembly {
     pieces: usize,
     /// An octet of each run that grew lately, the latest first (RFC 2018 section 4).
     recent: [Option<SeqNumber>; SackBlocks::MAX],
+    /// An octet of each run that grew since it was last reported, the latest last.
+    unreported: Vec<SeqNumber>,
     /// The sequence number of the FIN, if it came already.
     fin: Option<SeqNumber>,
 }
@@ -88,6 +90,17 @@ impl Reassembly {
         Insertion::Kept { duplicate }
     }
 
+    /// What of the octets from `start` up to `end` is here already: the first part of it.
+    pub(super) fn overlap(
+        &self,
+        start: SeqNumber,
+        end: SeqNumber,
+    ) -> Option<(SeqNumber, SeqNumber)> {
+        let run = self.runs.get(self.runs.partition_point(|run| run.end.is_at_or_before(start)))?;
+        let (left, right) = (run.start.later(start), run.end.earlier(end));
+        left.is_before(right).then_some((left, right))
+    }
+
     /// Makes one run of those from `first` up to `last` and of what `payload` adds to them.
     fn join(&mut self, first: usize, last: usize, seq: SeqNumber, payload: Bytes) {
         let end = seq + payload.len() as u32;
@@ -145,11 +158,14 @@ impl Reassembly {
         if self.runs.is_empty() {
             self.recent = Default::default();
             self.runs = Vec::new();
+            self.unreported = Vec::new();
         }
         reached
     }
 
-    /// The blocks to report, the most recently changed first, after `duplicate` if there is one.
+    /// The blocks to report, the most recently changed first, after `duplicate` if there is one. Where
+    /// more runs have changed since the last report than fit, the first of these: the others are for
+    /// another one.
     pub(super) fn sack_blocks(
         &self,
         duplicate: Option<(SeqNumber, SeqNumber)>,
@@ -160,7 +176,8 @@ impl Reassembly {
             blocks.push(left, right);
         }
         let reported = blocks.as_slice().len();
-        for inside in self.recent.iter().flatten() {
+        let overdue = self.overdue(room - reported);
+        for inside in overdue.iter().rev().chain(self.recent.iter().flatten()) {
             if blocks.as_slice().len() >= room {
                 break;
             }
@@ -172,6 +189,37 @@ impl Reassembly {
             }
         }
         blocks
+    }
+
+    /// These blocks were sent. Returns whether others have changed and were not among them.
+    pub(super) fn note_reported(&mut self, blocks: &SackBlocks) -> bool {
+        let mut unreported = core::mem::take(&mut self.unreported);
+        unreported.retain(|inside| {
+            let reported = |&(left, right): &(SeqNumber, SeqNumber)| {
+                left.is_at_or_before(*inside) && right.is_after(*inside)
+            };
+            !blocks.as_slice().iter().any(reported) && self.run_with(*inside).is_some()
+        });
+        self.unreported = unreported;
+        !self.unreported.is_empty()
+    }
+
+    /// If more runs than `room` are unreported: the `room` that have waited longest, an octet of each.
+    fn overdue(&self, room: usize) -> Vec<SeqNumber> {
+        let mut runs: Vec<(SeqNumber, SeqNumber)> = Vec::new();
+        if self.unreported.len() > room {
+            for inside in &self.unreported {
+                if let Some(run) = self.run_with(*inside)
+                    && !runs.iter().any(|(start, _)| *start == run.start)
+                {
+                    runs.push((run.start, *inside));
+                }
+            }
+        }
+        if runs.len() <= room {
+            return Vec::new();
+        }
+        runs.into_iter().take(room).map(|(_, inside)| inside).collect()
     }
 
     /// How many octets are kept.
@@ -201,8 +249,16 @@ impl Reassembly {
         let from = self.recent.iter().position(same_run).unwrap_or(last);
         self.recent[..=from].rotate_right(1);
         self.recent[0] = Some(seq);
+        let last = self.unreported.last();
+        let known = last.is_some_and(|last| last.is_in_window(start, end.distance_from(start)));
+        if !known && self.unreported.len() < MAX_UNREPORTED {
+            self.unreported.push(seq);
+        }
     }
 }
+
+/// A batch of segments that changes more runs than this is not told in full.
+const MAX_UNREPORTED: usize = 64;
 
 /// More holes than this are not worth remembering; the rest is sent again.
 const MAX_RUNS: usize = 512;

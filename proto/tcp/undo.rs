@@ -2,8 +2,10 @@
 //!
 //! Three things betray them. The acknowledgement that moves SND.UNA echoes a timestamp from before
 //! the first retransmission (Eifel, RFC 3522). The peer reports as duplicate all that was sent again
-//! (RFC 3708). After a time-out, something arrives that was given up and not yet sent again (F-RTO,
-//! RFC 5682 with SACK). The answer is that of RFC 4015: the window is again as it was.
+//! (RFC 3708). Something arrives that was given up and not yet sent again, be it before anything was,
+//! or after a time-out when only the first segment was (F-RTO, RFC 5682 with SACK). The answer is that
+//! of RFC 4015: the window is again as it was. And the network has shown that it reorders by more than
+//! was allowed for.
 
 use super::StateVector;
 use super::recovery::{News, Phase};
@@ -101,9 +103,12 @@ impl StateVector {
         let by_timestamp = repairing
             && news.acked > 0
             && news.echo.is_some_and(|echo| undo.is_answer_of_original(echo));
-        let by_arrival = self.recovery.phase == Phase::Loss
-            && self.recovery.frto != Frto::Off
-            && news.gain.given_up;
+        let nothing_resent = if self.recovery.phase == Phase::Loss {
+            self.recovery.frto != Frto::Off
+        } else {
+            undo.resent == 0
+        };
+        let by_arrival = repairing && nothing_resent && news.gain.given_up;
         by_duplicates || by_timestamp || by_arrival
     }
 
@@ -116,9 +121,9 @@ impl StateVector {
         self.scoreboard.unmark_lost();
         self.congestion.on_undo(now);
         self.rtt.reset_backoff();
+        self.recovery.rack.on_duplicate_report(self.snd.nxt);
         if self.recovery.phase != Phase::Open {
             self.recovery.phase = Phase::Open;
-            self.recovery.rack.on_recovery_end();
             self.congestion.on_recovery_end(now);
         }
     }

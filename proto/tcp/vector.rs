@@ -120,8 +120,11 @@ pub(super) struct Receive {
     pub(super) mss: u16,
     /// The peer's FIN was reached.
     pub(super) fin: bool,
-    /// A part that came twice and was not yet reported (RFC 2883).
-    pub(super) duplicate: Option<(SeqNumber, SeqNumber)>,
+    /// The parts that came twice and were not yet reported (RFC 2883), an acknowledgement each.
+    pub(super) duplicates: Vec<(SeqNumber, SeqNumber)>,
+    /// Without SACK: how many more acknowledgements are owed to segments beyond a hole, one to each
+    /// (RFC 5681 section 4.2).
+    pub(super) repeats: u8,
 }
 
 /// The variables of RFC 7323 section 4.
@@ -236,7 +239,8 @@ impl StateVector {
                 shift,
                 mss: mss.min(config.default_peer_mss),
                 fin: false,
-                duplicate: None,
+                duplicates: Vec::new(),
+                repeats: 0,
             },
             timestamps: Timestamps { agreed: config.timestamps, ..Timestamps::default() },
             sack: config.sack,

@@ -218,3 +218,57 @@ fn reassembly_agrees_with_a_bitmap() {
         assert!(reassembly.is_empty());
     }
 }
+
+#[test]
+fn what_fills_a_hole_and_more_reports_the_part_that_was_there_rfc_2883() {
+    let mut trace = Trace::established();
+    trace.recv(". 501:1001 ack=1");
+    trace.send(". 1:1 ack=1 sack=501:1001");
+    trace.recv(". 1001:1501 ack=1");
+    trace.send(". 1:1 ack=1 sack=501:1501");
+    trace.recv(". 1:1001 ack=1");
+    trace.send(". 1:1 ack=1501 sack=501:1001");
+    // The original of the first half comes late.
+    trace.recv(". 1:501 ack=1");
+    trace.send(". 1:1 ack=1501 sack=1:501");
+    trace.silent();
+}
+
+#[test]
+fn a_batch_is_reported_in_full_however_many_holes_it_has() {
+    let mut trace = Trace::established();
+    for start in [101, 301, 501, 701, 901, 1101] {
+        trace.recv(&format!(". {start}:{} ack=1", start + 100));
+    }
+    trace.send(". 1:1 ack=1 sack=701:801,501:601,301:401,101:201");
+    trace.send(". 1:1 ack=1 sack=1101:1201,901:1001,701:801,501:601");
+    trace.silent();
+}
+
+#[test]
+fn every_duplicate_of_a_batch_is_reported() {
+    let mut trace = Trace::established();
+    trace.recv(". 1:301 ack=1");
+    trace.pass(40);
+    trace.send(". 1:1 ack=301");
+    for start in [1, 101, 201] {
+        trace.recv(&format!(". {start}:{} ack=1", start + 100));
+    }
+    for start in [1, 101, 201] {
+        trace.send(&format!(". 1:1 ack=301 sack={start}:{}", start + 100));
+    }
+    trace.silent();
+}
+
+#[test]
+fn without_sack_each_segment_beyond_a_hole_repeats_the_acknowledgement_rfc_5681() {
+    let config = Config { mss: 1000, ..plain() };
+    let mut trace = Trace::established_with(config, "win=65535 mss=1000");
+    for start in [101, 201, 301] {
+        trace.recv(&format!(". {start}:{} ack=1", start + 100));
+    }
+    for _ in 0..3 {
+        trace.send(". 1:1 ack=1 nosack");
+    }
+    trace.silent();
+}
