@@ -101,7 +101,7 @@ impl StateVector {
         if let Some((start, end)) = self.scoreboard.first() {
             let end = end.earlier(start + len);
             self.counters.resent.count(Retransmission::WindowProbe, 1);
-            self.scoreboard.resent(start, end, now);
+            self.scoreboard.in_pieces_of(self.snd.mss).resent(start, end, now);
             let segment = self.data_segment(start, end, now);
             self.timers.set(TimerKind::Retransmit, self.next_retransmission(false, now));
             let retransmission = Some(Retransmission::WindowProbe);
@@ -174,7 +174,7 @@ impl StateVector {
             // The FIN was lost with the last octets and travels with them again.
             end += 1;
         }
-        self.scoreboard.resent(start, end, now);
+        self.scoreboard.in_pieces_of(mss as u16).resent(start, end, now);
         let octets = end.distance_from(start);
         self.counters.resent.count(cause, octets.div_ceil(mss));
         self.counters.bytes_resent += u64::from(octets);
@@ -288,7 +288,7 @@ impl StateVector {
         let mut segment = self.data_segment(start, end, now);
         let end = segment.sequence_end();
         self.snd.nxt = end;
-        self.scoreboard.push(start, end, now);
+        self.scoreboard.in_pieces_of(mss as u16).push(start, end, now);
         self.snd.last_sent = now;
         self.pace_spend(segment.payload.len() as u32);
         self.counters.bytes_out += segment.payload.len() as u64;

@@ -39,6 +39,8 @@ pub(super) struct Scoreboard {
     known: SackBlocks,
     /// What was delivered and lost, and when.
     pub(super) delivery: Delivery,
+    /// The payload of the segments that are sent now.
+    size: u16,
 }
 
 /// A segment in flight, or a part of one.
@@ -55,6 +57,8 @@ struct Sent {
     cause: Retransmission,
     /// What had been delivered then.
     stamp: Stamp,
+    /// The payload of each segment that it was sent in, the last one perhaps smaller.
+    size: u16,
 }
 
 /// A part that was sent again at some time.
@@ -158,7 +162,23 @@ impl Scoreboard {
         debug_assert!(self.records.back().is_none_or(|last| last.end == start));
         let stamp = self.delivery.stamp(end.distance_from(start), self.pipe(), now);
         let (mark, cause) = (Mark::InFlight, Retransmission::FastRetransmit);
-        self.records.push_back(Sent { start, end, at: now, mark, again: false, cause, stamp });
+        let size = self.size;
+        self.records.push_back(Sent {
+            start,
+            end,
+            at: now,
+            mark,
+            again: false,
+            cause,
+            stamp,
+            size,
+        });
+    }
+
+    /// What follows is sent in segments of so many octets.
+    pub(super) fn in_pieces_of(&mut self, size: u16) -> &mut Self {
+        self.size = size;
+        self
     }
 
     /// The application has nothing more to send: the delivery rate is its rate for a while.
@@ -259,6 +279,7 @@ impl Scoreboard {
             let record = &mut self.records[index];
             record.at = now;
             record.again = true;
+            record.size = self.size;
             record.stamp = self.delivery.stamp(record.len(), pipe, now);
             if record.mark == Mark::Lost {
                 self.set_mark(index, Mark::Resent);

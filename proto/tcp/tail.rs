@@ -85,7 +85,7 @@ impl StateVector {
         let fin = u32::from(self.fin_sent());
         let (start, end) = self.scoreboard.tail(mss + fin)?;
         self.recovery.tail = Some(Tail { end: self.snd.nxt, again: true });
-        self.scoreboard.resent(start, end, now);
+        self.scoreboard.in_pieces_of(mss as u16).resent(start, end, now);
         let segment = self.data_segment(start, end, now);
         self.counters.resent.count(Retransmission::TailLossProbe, 1);
         self.counters.bytes_resent += u64::from(end.distance_from(start));

@@ -169,11 +169,19 @@ impl Scoreboard {
 
     /// Marks as lost what was sent in segments larger than `mss`: the path cannot carry it.
     pub(in crate::tcp) fn mark_too_big(&mut self, mss: u32) {
-        for index in 0..self.records.len() {
-            let record = self.records[index];
-            if record.len() > mss && matches!(record.mark, Mark::InFlight | Mark::Resent) {
+        let mut index = 0;
+        while let Some(record) = self.records.get(index) {
+            let (end, size) = (record.end, u32::from(record.size));
+            let under_way = matches!(record.mark, Mark::InFlight | Mark::Resent);
+            if under_way && record.len() > mss && size > mss {
+                // The last segment of several may have been small enough.
+                let last = record.len() % size;
+                if last <= mss {
+                    self.split(index, end - last);
+                }
                 self.lose(index, Retransmission::FastRetransmit);
             }
+            index += 1;
         }
     }
 

@@ -148,6 +148,23 @@ fn a_router_that_refuses_a_probe_tells_what_to_try_next() {
 }
 
 #[test]
+fn of_a_super_segment_only_what_is_too_big_is_sent_again() {
+    let config = Config { mss: 1000, gso_max_size: 60_000, ..plain() };
+    for (octets, tail) in [(2_500, 500), (2_700, 0), (3_000, 0), (2_001, 1)] {
+        let mut trace = Trace::established_with(config.clone(), "win=65535 mss=1000 sackok");
+        trace.write_to(octets + 1);
+        while trace.vector.poll_transmit(trace.now).is_some() {}
+        too_big(&mut trace, 600, 1);
+        let mut again = 0;
+        while let Some(transmit) = trace.vector.poll_transmit(trace.now) {
+            again += transmit.segment.payload.len();
+            assert!(transmit.gso_size.map_or(transmit.segment.payload.len(), usize::from) <= 600);
+        }
+        assert_eq!(again, octets - tail, "of {octets}");
+    }
+}
+
+#[test]
 fn segments_leave_room_for_ip_options_must_16() {
     let mut trace = Trace::established();
     trace.vector.set_ip_options_len(40);
