@@ -36,6 +36,9 @@ pub struct Config {
     pub receive_buffer_initial: usize,
     /// The receive window offered at most, in octets, once the application keeps up with it.
     pub receive_buffer_max: usize,
+    /// The window shift to offer, where it shall not follow from `receive_buffer_max` (RFC 7323
+    /// section 2.3): a buffer that is small now may still grow.
+    pub window_shift: Option<u8>,
     /// The retransmission time-out before the first measurement (RFC 6298 section 2.1).
     pub rto_initial: Duration,
     /// The least that the variance adds to the smoothed round-trip time. RFC 6298 rounds the sum up
@@ -44,6 +47,8 @@ pub struct Config {
     /// Count the retransmission time-out from when the oldest segment was sent, and not from the last
     /// acknowledgement, while few are in flight (RFC 7765).
     pub rto_restart: bool,
+    /// Added to every time-out but the first of a SYN, for peers and clocks that dawdle; FreeBSD does so.
+    pub rto_slop: Duration,
     /// The most that back-off may reach; at least 60 s by RFC 6298 section 2.5.
     pub rto_max: Duration,
     /// R1 of RFC 9293 section 3.8.3: retransmissions of one segment before trouble is reported.
@@ -89,6 +94,9 @@ impl Config {
 
     /// The shift with which the largest window fits 16 bits (RFC 7323 section 2.3 allows 14).
     pub(super) fn window_shift(&self) -> u8 {
+        if let Some(shift) = self.window_shift {
+            return shift.min(MAX_WINDOW_SHIFT);
+        }
         (0..MAX_WINDOW_SHIFT)
             .find(|shift| self.receive_buffer_max >> shift <= usize::from(u16::MAX))
             .unwrap_or(MAX_WINDOW_SHIFT)
@@ -126,9 +134,11 @@ impl Default for Config {
             send_buffer_max: 4 << 20,
             receive_buffer_initial: 64 << 10,
             receive_buffer_max: 6 << 20,
+            window_shift: None,
             rto_initial: Duration::from_secs(1),
             rto_min: Duration::from_millis(200),
             rto_restart: false,
+            rto_slop: Duration::ZERO,
             rto_max: Duration::from_secs(60),
             r1: 3,
             r2: Duration::from_secs(120),

@@ -99,11 +99,25 @@ impl StateVector {
         }
         self.patience.heard = now;
         self.patience.keep_alives = 0;
+        if self.state == State::TimeWait {
+            return self.answer_in_time_wait(&segment, now);
+        }
         self.process_ack(&segment, verdict, now);
         if self.state != State::Closed
             && (!segment.payload.is_empty() || segment.flags.contains(Flags::FIN))
         {
             self.handle_text(segment, now);
+        }
+    }
+
+    /// TIME-WAIT acknowledges whatever comes (section 3.10.7.4, fifth step), but for an acknowledgement that
+    /// says just what we know: that needs no answer.
+    fn answer_in_time_wait(&mut self, segment: &Segment, now: Instant) {
+        let says_nothing = segment.seq == self.rcv.nxt
+            && segment.ack == self.snd.nxt
+            && segment.sequence_len() == 0;
+        if !says_nothing {
+            self.challenge(now);
         }
     }
 

@@ -417,8 +417,8 @@ impl StateVector {
     pub(super) fn window_update_due(&self) -> bool {
         let offered = self.rcv.edge.distance_from(self.rcv.nxt);
         let opens = self.receive_buffer.space().saturating_sub(offered);
-        let (half, mss) = (self.receive_buffer.limit() / 2, u32::from(self.rcv.mss));
-        opens >= half.max(mss) || (offered < mss && opens >= half.min(mss))
+        let (limit, mss) = (self.receive_buffer.limit(), u32::from(self.rcv.mss));
+        opens >= (limit / 4).max(2 * mss) || (offered < mss && opens >= (limit / 2).min(mss))
     }
 
     /// The payload that fits beside the SACK blocks of the next segment.

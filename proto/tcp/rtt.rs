@@ -55,7 +55,9 @@ impl RttEstimator {
     /// The time-out now.
     pub(super) fn rto(&self, config: &Config) -> Duration {
         let micros = u64::from(self.base) << self.backoff.min(MAX_BACKOFF);
-        Duration::from_micros(micros).min(config.rto_max)
+        let is_first = self.smoothed.is_none() && self.backoff == 0;
+        let slop = if is_first { Duration::ZERO } else { config.rto_slop };
+        (Duration::from_micros(micros) + slop).min(config.rto_max)
     }
 
     /// Doubles the time-out, since it passed in vain (section 5.5).
@@ -140,6 +142,17 @@ mod tests {
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
         rtt.measure(ms(100), &config);
         assert_eq!(rtt.rto(&config), ms(300));
+    }
+
+    #[test]
+    fn slop_is_added_to_all_but_the_first_time_out() {
+        let config = Config { rto_slop: ms(200), ..Config::default() };
+        let mut rtt = RttEstimator::new(&config);
+        assert_eq!(rtt.rto(&config), ms(1000));
+        rtt.back_off();
+        assert_eq!(rtt.rto(&config), ms(2200));
+        rtt.measure(ms(400), &config);
+        assert_eq!(rtt.rto(&config), ms(400 + 800 + 200));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod device;
+mod drill;
 mod get;
 mod quantity;
 mod trace;
@@ -48,6 +49,7 @@ enum Command {
     Up(up::Up),
     Get(get::Get),
     Trace(trace::Trace),
+    Drill(drill::Drill),
     Bench(bench::Bench),
 }
 
@@ -60,6 +62,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Up(up) => up.run(),
         Command::Get(get) => get.run(),
         Command::Trace(trace) => trace.run(),
+        Command::Drill(drill) => drill.run(),
         Command::Bench(bench) => bench.run(),
     };
     match result {

@@ -16,10 +16,18 @@
 //! | [`matching`] | whether these are what the script expects |
 //! | [`rules`] | how exactly |
 //! | [`report`] | what came of a script, for people and for programs |
+//! | [`runner`] | runs a script: the clock, and the order of events |
+//! | [`suite`] | many scripts |
+//!
+//! Below these, the script's program and the stack under it: `process` makes system calls on the bus,
+//! `ear` has its actors there, `world` is stack, wire and clock, `settings` and `command` are what shell
+//! commands of scripts mean, `story` remembers what led to a packet.
 
 pub mod ast;
 pub mod code;
+mod command;
 pub mod conversation;
+mod ear;
 pub mod error;
 mod icmp_names;
 pub mod inbound;
@@ -28,6 +36,12 @@ pub mod matching;
 mod notation;
 mod options;
 pub mod parser;
+mod process;
 pub mod report;
 pub mod rules;
+pub mod runner;
 pub mod seen;
+mod settings;
+mod story;
+pub mod suite;
+mod world;

@@ -20,6 +20,22 @@ fn the_active_closer_waits_2_msl_must_13() {
 }
 
 #[test]
+fn time_wait_acknowledges_whatever_says_something() {
+    let mut trace = Trace::established();
+    trace.vector.shutdown(trace.now);
+    trace.send("F. 1:1 ack=1");
+    trace.recv("F. 1:1 ack=2");
+    trace.send(". 2:2 ack=2");
+    trace.recv(". 2:2 ack=2");
+    trace.silent();
+    for text in [". 3:3 ack=2", "F. 3:3 ack=2", ". 2:12 ack=2", ". 2:2 ack=1"] {
+        trace.recv(text);
+        trace.send(". 2:2 ack=2");
+    }
+    trace.assert_state(State::TimeWait);
+}
+
+#[test]
 fn the_passive_closer_is_closed_by_the_last_acknowledgement() {
     let mut trace = Trace::established();
     trace.recv("F. 1:1 ack=1");

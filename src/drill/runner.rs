@@ -1,0 +1,494 @@
+//! Runs a script against a stack: the clock, the order of events, and what must come of each.
+
+mod ends;
+mod outbound;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use netmart_bus::Time;
+
+use self::ends::Ends;
+use self::outbound::Claimable;
+use super::ast::{
+    Action, Code, Command, Direction, Event, Packet, Position, Script, Syscall, When,
+};
+use super::code::{self, CodeError, Names, Value};
+use super::command::{self, Done, Place};
+use super::conversation::Conversation;
+use super::inbound::InboundError;
+use super::process::{CallError, Outcome, Process, Returned, agree};
+use super::report::{Mismatch, Verdict};
+use super::rules::Rules;
+use super::settings::Settings;
+use super::world::{Addresses, START};
+
+/// How a script shall be run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What is compared, and how.
+    pub rules: Rules,
+    /// Which version of IP; that of the script, or IPv4, if nothing is said.
+    pub v6: Option<bool>,
+}
+
+/// What a script's run gives besides its verdict.
+pub(super) struct Ran {
+    pub(super) verdict: Verdict,
+    pub(super) notes: Vec<String>,
+    pub(super) elapsed: Duration,
+}
+
+/// Why a run ends early.
+enum End {
+    Failed(Box<Mismatch>),
+    Skipped { at: Position, needs: String },
+}
+
+impl End {
+    fn verdict(self) -> Verdict {
+        match self {
+            Self::Failed(mismatch) => Verdict::Failed(*mismatch),
+            Self::Skipped { at, needs } => skipped(at, &needs),
+        }
+    }
+}
+
+fn skipped(at: Position, needs: &str) -> Verdict {
+    Verdict::Skipped(format!("line {}: needs {needs}", at.line))
+}
+
+fn note(at: Position, text: &str) -> String {
+    format!("line {}: {text}", at.line)
+}
+
+type Step<T = ()> = Result<T, End>;
+
+/// A script on its way.
+struct Run<'a> {
+    script: &'a Script,
+    rules: Rules,
+    tolerance: Tolerance,
+    process: Process,
+    ends: Ends,
+    conversation: Conversation,
+    /// Packets of the connection under test that no event of the script has claimed.
+    unclaimed: VecDeque<Claimable>,
+    /// Acknowledgements that came before the script wants them.
+    early: Vec<Claimable>,
+    /// The highest acknowledgement that the stack has sent, on the wire.
+    acked: Option<u32>,
+    /// How many of `unclaimed` were sent before the program began to close everything.
+    owed: usize,
+    /// A system call that waits.
+    waiting: Option<Waiting<'a>>,
+    /// The event before, for relative times.
+    last: Option<Last>,
+    /// What code has given names to.
+    names: Names,
+    notes: Vec<String>,
+}
+
+/// A blocking call.
+struct Waiting<'a> {
+    at: Position,
+    call: &'a Syscall,
+    began: Time,
+    /// When it must return.
+    due: Time,
+    /// When there is something to look at again.
+    until: Option<Time>,
+    /// What it returned, and when.
+    returned: Option<(Time, Returned)>,
+}
+
+/// The event before the present one.
+#[derive(Clone, Copy)]
+struct Last {
+    /// When it was due.
+    due: Time,
+    /// Whether it was a packet of ours, after which times count from when it was due.
+    is_inbound: bool,
+}
+
+/// How far off a moment may be.
+#[derive(Clone, Copy, Debug)]
+struct Tolerance {
+    fixed: Duration,
+    percent: f64,
+}
+
+impl Tolerance {
+    fn of(script: &Script) -> Self {
+        let micros = script.option("tolerance_usecs").and_then(|micros| micros.parse().ok());
+        let percent = script.option("tolerance_percent").and_then(|percent| percent.parse().ok());
+        Self {
+            fixed: Duration::from_micros(micros.unwrap_or(4_000)),
+            percent: percent.unwrap_or(0.0),
+        }
+    }
+
+    /// For something that was due so long after the event before it.
+    fn after(self, wait: Duration) -> Duration {
+        self.fixed.max(wait.mul_f64((self.percent / 100.0).max(0.0)))
+    }
+}
+
+/// How long after its due time an event is waited for, only to tell how late it came.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Longer than this no script runs.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// When an event is due.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    /// What relative times count from.
+    base: Time,
+    from: Time,
+    to: Time,
+    /// How far off it may be; nothing if any time will do.
+    tolerance: Option<Duration>,
+}
+
+/// Runs `script`.
+pub(super) fn run(script: &Script, options: &Options) -> Ran {
+    let mut settings = Settings::of(script);
+    settings.exact_errors = options.rules.errnos;
+    let v6 = options.v6.unwrap_or(script.option("ip_version") == Some("ipv6"));
+    let mut notes = Vec::new();
+    let mut needs = None;
+    // What stands before the first call sets up the stack; it is carried out again in its place, where
+    // it changes nothing more.
+    let calls =
+        script.events.iter().take_while(|event| !matches!(event.action, Action::Syscall(_)));
+    let early = calls.filter_map(|event| match &event.action {
+        Action::Command(command) => Some(command),
+        _ => None,
+    });
+    for command in script.init.iter().chain(early) {
+        if command::looks_at_connections(&command.text) {
+            continue;
+        }
+        if let Ok(done) = command::run(&command.text, Place::Before(&mut settings)) {
+            for done in done {
+                match done {
+                    Done::Needs(what) => needs = needs.or(Some((command.at, what))),
+                    Done::Ignored(text) => notes.push(note(command.at, &text)),
+                    Done::Yes | Done::Failed(_) => {}
+                }
+            }
+        }
+    }
+    if let Some((at, needs)) = needs {
+        return Ran { verdict: skipped(at, &needs), notes, elapsed: Duration::ZERO };
+    }
+    let addresses = Addresses::of_script(script);
+    let (local, remote) = addresses.of(v6);
+    let mut run = Run {
+        script,
+        rules: options.rules,
+        tolerance: Tolerance::of(script),
+        process: Process::new(settings, addresses, v6),
+        ends: Ends::new(local, remote),
+        conversation: Conversation::new((local, 8080).into(), (remote, 40_000).into()),
+        unclaimed: VecDeque::new(),
+        early: Vec::new(),
+        acked: None,
+        owed: 0,
+        waiting: None,
+        last: None,
+        names: Names::default(),
+        notes,
+    };
+    let verdict = match run.all() {
+        Ok(()) => Verdict::Passed,
+        Err(end) => end.verdict(),
+    };
+    let elapsed = run.process.world.elapsed();
+    Ran { verdict, notes: run.notes, elapsed }
+}
+
+impl<'a> Run<'a> {
+    fn all(&mut self) -> Step {
+        let script = self.script;
+        for event in &script.events {
+            let due = self.due(event)?;
+            match &event.action {
+                Action::Packet(packet) if packet.direction == Direction::Outbound => {
+                    self.expect(event, packet, due)?;
+                }
+                action => {
+                    self.advance(event.at, due.from)?;
+                    match action {
+                        Action::Packet(packet) => self.deliver(event, packet)?,
+                        Action::Syscall(call) => self.call(event, call, due)?,
+                        Action::Command(command) => self.command(command)?,
+                        Action::Code(code) => self.code(code)?,
+                    }
+                }
+            }
+            self.collect(event.at)?;
+            if !is_teardown(&event.action) {
+                self.owed = self.unclaimed.len();
+            }
+            let is_inbound = matches!(&event.action, Action::Packet(packet)
+                if packet.direction == Direction::Inbound);
+            self.last = Some(Last { due: due.from, is_inbound });
+        }
+        self.finish()
+    }
+
+    /// When an event is due: relative times count from now, but between packets of ours, which cannot be
+    /// late, from when the one before was due.
+    fn due(&self, event: &Event) -> Step<Due> {
+        let start = START;
+        let now = self.process.world.now();
+        let is_inbound = matches!(&event.action, Action::Packet(packet)
+            if packet.direction == Direction::Inbound);
+        let base = match self.last {
+            Some(last) if last.is_inbound && is_inbound => last.due,
+            _ => now,
+        };
+        let (from, to, any) = match event.time {
+            When::Absolute(time) => (start + time, start + time, false),
+            When::Relative(time) => (base + time, base + time, false),
+            When::Any => (now, now + GRACE, true),
+            When::AbsoluteRange(from, to) => (start + from, start + to, false),
+            When::RelativeRange(from, to) => (base + from, base + to, false),
+        };
+        if to.saturating_since(start) > LONGEST {
+            return Err(self.failed(event.at, "the script runs for more than a day"));
+        }
+        let wait = from.saturating_since(self.last.map_or(start, |last| last.due));
+        let tolerance = (!any).then(|| self.tolerance.after(wait));
+        Ok(Due { base, from, to, tolerance })
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.process.world.elapsed()
+    }
+
+    fn failed(&self, at: Position, reason: impl Into<String>) -> End {
+        let time = Some(self.elapsed());
+        End::Failed(Box::new(Mismatch { time, ..Mismatch::new(at, reason) }))
+    }
+
+    fn call_error(&self, at: Position, error: CallError) -> End {
+        match error {
+            CallError::Unsupported(needs) => End::Skipped { at, needs },
+            other => self.failed(at, other.to_string()),
+        }
+    }
+
+    /// Lets the stack and the program work until `until`, and leaves the clock there.
+    fn advance(&mut self, at: Position, until: Time) -> Step {
+        while self.step(at, until)? {}
+        Ok(())
+    }
+
+    /// Goes on to the next moment at which something happens, `until` at the latest, and lets it happen;
+    /// tells whether that was before `until`.
+    fn step(&mut self, at: Position, until: Time) -> Step<bool> {
+        self.work(at)?;
+        let world = &self.process.world;
+        let timer = self.waiting.as_ref().filter(|call| call.returned.is_none());
+        let next = [world.next_deadline(), timer.and_then(|call| call.until)];
+        let next = next.into_iter().flatten().min().filter(|next| *next < until);
+        self.process.world.set_time(next.unwrap_or(until));
+        self.work(at)?;
+        Ok(next.is_some())
+    }
+
+    /// Lets stack and program do what there is to do at this moment.
+    fn work(&mut self, at: Position) -> Step {
+        self.process.settle().map_err(|stuck| self.call_error(at, stuck.into()))?;
+        self.look_at_waiting()
+    }
+
+    // --------------------------------------------------------------------------- packets
+
+    fn deliver(&mut self, event: &Event, packet: &Packet) -> Step {
+        if let Some((local, remote)) = self.ends.for_inbound(packet, &self.process) {
+            self.turn_to(local, remote);
+        }
+        let wire = self.conversation.inbound(packet).map_err(|error| match error {
+            InboundError::Unsupported(needs) => {
+                End::Skipped { at: event.at, needs: needs.to_owned() }
+            }
+            InboundError::Impossible(_) => self.failed(event.at, error.to_string()),
+        })?;
+        self.process.world.deliver(wire);
+        self.work(event.at)
+    }
+
+    /// From now on packets belong to another connection.
+    fn turn_to(&mut self, local: SocketAddr, remote: SocketAddr) {
+        self.conversation = Conversation::new(local, remote);
+        self.unclaimed.clear();
+        self.early.clear();
+        self.acked = None;
+        self.owed = 0;
+    }
+
+    // ----------------------------------------------------------------------------- calls
+
+    fn call(&mut self, event: &Event, call: &'a Syscall, due: Due) -> Step {
+        self.finish_waiting()?;
+        let began = self.process.world.now();
+        let outcome = self.process.call(call, None);
+        let outcome = outcome.map_err(|error| self.call_error(event.at, error))?;
+        self.ends.called(call, &self.process);
+        self.learn_from(call);
+        let end = call.end.map(|end| match event.time {
+            When::Absolute(_) => START + end,
+            _ => due.base + end,
+        });
+        match (outcome, end) {
+            (Outcome::Returned(returned), None) => self.check_call(event.at, call, &returned),
+            (outcome, Some(due)) => {
+                let now = self.process.world.now();
+                let (until, returned) = match outcome {
+                    Outcome::Returned(returned) => (None, Some((now, returned))),
+                    Outcome::Blocked(until) => (until, None),
+                };
+                self.waiting = Some(Waiting { at: event.at, call, began, due, until, returned });
+                Ok(())
+            }
+            (Outcome::Blocked(_), None) => {
+                let reason = format!("{} does not return at once", call.name);
+                Err(self.failed(event.at, reason))
+            }
+        }
+    }
+
+    /// Whether a call that waits returns now.
+    fn look_at_waiting(&mut self) -> Step {
+        let Some(waiting) = &self.waiting else { return Ok(()) };
+        if waiting.returned.is_some() {
+            return Ok(());
+        }
+        let (at, call, began) = (waiting.at, waiting.call, waiting.began);
+        let outcome = self.process.call(call, Some(began));
+        let outcome = outcome.map_err(|error| self.call_error(at, error))?;
+        let now = self.process.world.now();
+        if let Some(waiting) = &mut self.waiting {
+            match outcome {
+                Outcome::Returned(returned) => waiting.returned = Some((now, returned)),
+                Outcome::Blocked(until) => waiting.until = until,
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a call that blocks, and checks what came of it.
+    fn finish_waiting(&mut self) -> Step {
+        let Some(waiting) = &self.waiting else { return Ok(()) };
+        let (at, due, tolerance) = (waiting.at, waiting.due, self.tolerance.fixed);
+        let is_back = |run: &Self| run.waiting.as_ref().is_none_or(|call| call.returned.is_some());
+        while !is_back(self) && self.step(at, due + tolerance)? {}
+        let Some(waiting) = self.waiting.take() else { return Ok(()) };
+        let Some((when, returned)) = waiting.returned else {
+            let reason = format!("{} does not return in time", waiting.call.name);
+            return Err(self.failed(at, reason));
+        };
+        if when + tolerance < due || when > due + tolerance {
+            let (when, due) = (since_start(when), since_start(due));
+            let reason = format!("{} returns at {when:?} instead of {due:?}", waiting.call.name);
+            return Err(self.failed(at, reason));
+        }
+        self.check_call(at, waiting.call, &returned)
+    }
+
+    fn check_call(&self, at: Position, call: &Syscall, returned: &Returned) -> Step {
+        let wanted = self.process.number(&call.result);
+        let value_agrees = call.result.is_ellipsis() || wanted == Ok(returned.value);
+        let error_agrees = match (call.errno.as_deref(), returned.errno) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(wanted), Some(actual)) => agree(wanted, actual, self.rules.errnos),
+        };
+        if value_agrees && error_agrees && returned.faults.is_empty() {
+            return Ok(());
+        }
+        let errno = |errno: Option<&str>| errno.map(|name| format!(" {name}")).unwrap_or_default();
+        let expected = format!("{} = {}{}", call.name, call.result, errno(call.errno.as_deref()));
+        let actual = format!("{} = {}{}", call.name, returned.value, errno(returned.errno));
+        let reason = match returned.faults.as_slice() {
+            [] => format!("{} does something else", call.name),
+            faults => faults.join("; "),
+        };
+        Err(End::Failed(Box::new(Mismatch {
+            time: Some(self.elapsed()),
+            expected: Some(expected),
+            actual: Some(actual),
+            ..Mismatch::new(at, reason)
+        })))
+    }
+
+    // --------------------------------------------------------------- commands, assertions
+
+    fn command(&mut self, command: &Command) -> Step {
+        let done = command::run(&command.text, Place::During(&mut self.process));
+        for done in done.map_err(|error| self.call_error(command.at, error))? {
+            match done {
+                Done::Yes => {}
+                Done::Failed(reason) => return Err(self.failed(command.at, reason)),
+                Done::Needs(needs) => return Err(End::Skipped { at: command.at, needs }),
+                Done::Ignored(reason) if self.rules.commands => {
+                    return Err(self.failed(command.at, reason));
+                }
+                Done::Ignored(text) => {
+                    let note = note(command.at, &text);
+                    if !self.notes.contains(&note) {
+                        self.notes.push(note);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn code(&mut self, code: &Code) -> Step {
+        let facts = self.process.latest_info();
+        let facts = facts.map_err(|error| self.call_error(code.at, error))?;
+        let mut lookup = |name: &str| facts.value(name).map(|value| Value::Integer(value.into()));
+        match code::run(code, &mut self.names, &mut lookup) {
+            Ok(code::Outcome::Holds(_)) => Ok(()),
+            Ok(code::Outcome::Fails { assertion, because }) => {
+                let time = Some(self.elapsed());
+                let reason = "the assertion does not hold";
+                Err(End::Failed(Box::new(Mismatch {
+                    time,
+                    expected: Some(assertion),
+                    actual: Some(because),
+                    ..Mismatch::new(code.at, reason)
+                })))
+            }
+            Err(CodeError::UnknownName(name)) if name.starts_with("tcpi_") => {
+                Err(End::Skipped { at: code.at, needs: format!("{name} of TCP_INFO") })
+            }
+            Err(error) => Err(self.failed(code.at, error.to_string())),
+        }
+    }
+
+    /// After the last event.
+    fn finish(&mut self) -> Step {
+        self.finish_waiting()?;
+        self.nothing_is_left()
+    }
+}
+
+/// Whether an event only cleans up: what a stack sends because of it need not stand in the script.
+fn is_teardown(action: &Action) -> bool {
+    match action {
+        Action::Syscall(call) => matches!(call.name.as_str(), "close" | "shutdown"),
+        Action::Command(_) => true,
+        Action::Packet(_) | Action::Code(_) => false,
+    }
+}
+
+fn since_start(time: Time) -> Duration {
+    time.saturating_since(START)
+}
