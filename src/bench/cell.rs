@@ -88,35 +88,36 @@ impl Cell {
     ///
     /// See [`Failure`].
     pub fn run(&self) -> Result<Outcome, Failure> {
-        self.run_watched(None, |_, _, _| {})
+        self.run_watched([None, None], |_, _, _| {})
     }
 
-    /// The same, while the packets at both ends are captured and `prepare` may put recorders on the
-    /// stacks: first that of the senders, then that of the receivers.
+    /// The same, while the packets are captured at the senders' end and at the receivers', wherever there
+    /// is a capture, and `prepare` may put recorders on the stacks: first that of the senders, then that of
+    /// the receivers.
     ///
     /// # Errors
     ///
     /// See [`Failure`].
     pub fn run_watched(
         &self,
-        capture: Option<&Capture>,
+        captures: [Option<&Capture>; 2],
         prepare: impl FnOnce(&mut Simulation, StackId, StackId),
     ) -> Result<Outcome, Failure> {
         if !(1..=Self::FLOWS_MAX).contains(&self.flows.len()) {
             return Err(Failure::Flows(self.flows.len()));
         }
-        let mut stage = self.set(capture)?;
+        let mut stage = self.set(captures)?;
         prepare(&mut stage.sim, stage.client, stage.server);
         let flows = self.play(&mut stage)?;
         self.judge(&stage, &flows)
     }
 
-    fn set(&self, capture: Option<&Capture>) -> Result<Stage, Failure> {
+    fn set(&self, [at_client, at_server]: [Option<&Capture>; 2]) -> Result<Stage, Failure> {
         let mut sim = Simulation::new(self.seed);
         let config = Config { tcp: self.path.fitted(self.tcp.clone()), ..Config::default() };
         let client = sim.add_stack("client", config.clone());
         let server = sim.add_stack("server", config);
-        let plug = |stack, name, address: IpAddr| {
+        let plug = |stack, name, address: IpAddr, capture: Option<&Capture>| {
             let net =
                 IpNet::new(address, 24).map_err(|error| Failure::Network(error.to_string()))?;
             let plug = Plug::at(stack).address(net);
@@ -125,8 +126,8 @@ impl Cell {
                 None => plug,
             })
         };
-        let near = plug(client, "client", CLIENT)?;
-        let far = plug(server, "server", SERVER)?;
+        let near = plug(client, "client", CLIENT, at_client)?;
+        let far = plug(server, "server", SERVER, at_server)?;
         let wire = sim.connect(near, far, self.path.wire());
         Ok(Stage { sim, client, server, wire })
     }

@@ -117,6 +117,8 @@ pub(super) struct Figures {
     pub(super) spurious: f64,
     /// Segments sent again because the timer expired, per seed.
     pub(super) timeouts: f64,
+    /// Probes of the tail, per seed.
+    pub(super) probes: f64,
     /// How long packets waited for the wire, mean over seeds.
     pub(super) queue_delay: Duration,
 }
@@ -150,6 +152,9 @@ impl Figures {
         let share = |count: fn(&FlowOutcome) -> u32| {
             all().map(|flow| f64::from(count(flow))).sum::<f64>() / segments
         };
+        let count = |count: fn(&FlowOutcome) -> u32| {
+            all().map(|flow| f64::from(count(flow))).sum::<f64>() / outcomes.len().max(1) as f64
+        };
         let waits = outcomes.iter().map(|outcome| outcome.queue_delay().as_secs_f64());
         Self {
             goodput: Spread::of(outcomes.iter().map(Outcome::goodput)),
@@ -157,10 +162,8 @@ impl Figures {
             fairness: mean(outcomes.iter().map(Outcome::fairness)),
             resent: share(|flow| flow.sender.counters.resent.total()),
             spurious: share(|flow| flow.spurious),
-            timeouts: mean(outcomes.iter().map(|outcome| {
-                let flows = outcome.flows.iter();
-                flows.map(|flow| f64::from(flow.sender.counters.resent.timeout)).sum()
-            })),
+            timeouts: count(|flow| flow.sender.counters.resent.timeout),
+            probes: count(|flow| flow.sender.counters.resent.tail),
             queue_delay: Duration::from_secs_f64(mean(waits)),
         }
     }

@@ -17,7 +17,7 @@ impl fmt::Display for Head {
         let shared = if self.shared { " each, Mbit/s | Jain |" } else { "" };
         writeln!(
             f,
-            "| {:<13} | {:>7} | {:>6} | {:>5} | {:>12} | {:>9} | {:>7} | {:>15} | {:>10} | {:>8} | {:>9} | {:>8} |{shared}",
+            "| {:<13} | {:>7} | {:>6} | {:>5} | {:>12} | {:>9} | {:>7} | {:>15} | {:>10} | {:>8} | {:>9} | {:>6} | {:>8} |{shared}",
             "controller",
             "rate",
             "RTT ms",
@@ -29,13 +29,14 @@ impl fmt::Display for Head {
             "sent again",
             "in vain",
             "time-outs",
+            "probes",
             "queue ms"
         )?;
         let shared = if self.shared { "---:|---:|" } else { "" };
         write!(
             f,
-            "|{:-<15}|{:->8}:|{:->7}:|{:->6}:|{:->13}:|{:->10}:|{:->8}:|{:->16}:|{:->11}:|{:->9}:|{:->10}:|{:->9}:|{shared}",
-            "", "", "", "", "", "", "", "", "", "", "", ""
+            "|{:-<15}|{:->8}:|{:->7}:|{:->6}:|{:->13}:|{:->10}:|{:->8}:|{:->16}:|{:->11}:|{:->9}:|{:->10}:|{:->7}:|{:->9}:|{shared}",
+            "", "", "", "", "", "", "", "", "", "", "", "", ""
         )
     }
 }
@@ -53,7 +54,7 @@ impl fmt::Display for Line<'_> {
         let goodput = figures.goodput;
         write!(
             f,
-            "| {:<13} | {:>7} | {:>6} | {:>5} | {:>12} | {:>9} | {:>7} | {:>15} | {:>10} | {:>8} | {:>9.1} | {:>8.1} |",
+            "| {:<13} | {:>7} | {:>6} | {:>5} | {:>12} | {:>9} | {:>7} | {:>15} | {:>10} | {:>8} | {:>9.1} | {:>6.1} | {:>8.1} |",
             row.flows.to_string(),
             short_rate(row.rate),
             Millis(row.rtt),
@@ -65,6 +66,7 @@ impl fmt::Display for Line<'_> {
             Percent(round(figures.resent)),
             Percent(round(figures.spurious)),
             figures.timeouts,
+            figures.probes,
             figures.queue_delay.as_secs_f64() * 1e3,
         )?;
         if self.shared {
