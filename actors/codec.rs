@@ -346,3 +346,50 @@ impl Watcher<Terms> for Codec {
 }
 
 watches_routes!(Codec, routes);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use IpVersion::{V4, V6};
+    use tcp::IcmpKind;
+
+    /// RFC 9293 section 3.9.2.2, and for what it leaves open RFC 5461 section 2.
+    #[test]
+    fn errors_are_soft_or_hard_as_rfc_9293_sorts_them_must_54_must_56() {
+        let unreachable = |code| IcmpErrorKind::Unreachable { code };
+        let exceeded = |code| IcmpErrorKind::TimeExceeded { code };
+        let problem = |code| IcmpErrorKind::ParameterProblem { code, pointer: 0 };
+        let too_big = |mtu| IcmpErrorKind::PacketTooBig { mtu };
+        let soft = IcmpKind::HostUnreachable;
+        let hard = IcmpKind::PortUnreachable;
+        let cases = [
+            (V4, unreachable(0), soft),
+            (V4, unreachable(1), soft),
+            (V4, unreachable(5), soft),
+            (V4, exceeded(0), IcmpKind::TimeExceeded),
+            (V4, exceeded(1), IcmpKind::TimeExceeded),
+            (V4, problem(0), IcmpKind::ParameterProblem),
+            (V6, unreachable(0), soft),
+            (V6, unreachable(3), soft),
+            (V6, exceeded(0), IcmpKind::TimeExceeded),
+            (V6, exceeded(1), IcmpKind::TimeExceeded),
+            (V6, problem(0), IcmpKind::ParameterProblem),
+            (V6, problem(1), IcmpKind::NextHeaderUnknown),
+            (V6, problem(2), IcmpKind::ParameterProblem),
+            (V4, unreachable(2), hard),
+            (V4, unreachable(3), hard),
+            (V6, unreachable(4), hard),
+            (V4, unreachable(9), IcmpKind::Prohibited),
+            (V4, unreachable(10), IcmpKind::Prohibited),
+            (V4, unreachable(13), IcmpKind::Prohibited),
+            (V6, unreachable(1), IcmpKind::Prohibited),
+            (V4, too_big(1400), IcmpKind::PacketTooBig { mss: 1360 }),
+            (V6, too_big(1400), IcmpKind::PacketTooBig { mss: 1340 }),
+            (V4, too_big(0), IcmpKind::PacketTooBig { mss: 0 }),
+            (V4, IcmpErrorKind::SourceQuench, IcmpKind::SourceQuench),
+        ];
+        for (version, kind, expected) in cases {
+            assert_eq!(icmp_kind(kind, version), expected, "{version:?} {kind:?}");
+        }
+    }
+}
