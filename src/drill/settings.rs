@@ -56,6 +56,8 @@ impl Settings {
             ..Config::default()
         };
         let tcp = &mut stack.tcp;
+        // Off by default in either kernel: what vanishes is sent again as it was.
+        tcp.mtu_probing = MtuProbing::Off;
         let (receive_space, send_space) = match flavour {
             Flavour::FreeBsd => {
                 tcp.receive_buffer_max = 2_097_152;
@@ -164,7 +166,8 @@ impl Settings {
             "initcwnd_segments" => tcp.initial_window = n as u32,
             "finwait2_timeout" => tcp.fin_wait_2 = millis,
             "icmp_may_rst" => {
-                tcp.icmp_refusal = if on { IcmpRefusal::HardErrors } else { IcmpRefusal::Nothing };
+                // Soft errors as well, in SYN-SENT (RFC 5461 section 4.1).
+                tcp.icmp_refusal = if on { IcmpRefusal::AllErrors } else { IcmpRefusal::Nothing };
             }
             "pmtud_blackhole_detection" => {
                 tcp.mtu_probing = if on { MtuProbing::BlackHole } else { MtuProbing::Off };

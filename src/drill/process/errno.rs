@@ -41,7 +41,8 @@ pub(super) fn of_end(reason: CloseReason, connecting: bool, flavour: Flavour) ->
 /// What a socket reports of an ICMP error.
 pub(super) fn of_icmp(kind: IcmpKind, flavour: Flavour) -> Errno {
     match (kind, flavour) {
-        (IcmpKind::PortUnreachable, _) | (IcmpKind::Prohibited, Flavour::FreeBsd) => "ECONNREFUSED",
+        (IcmpKind::PortUnreachable, _)
+        | (IcmpKind::Prohibited | IcmpKind::NextHeaderUnknown, Flavour::FreeBsd) => "ECONNREFUSED",
         (IcmpKind::ParameterProblem, _) => "EPROTO",
         _ => "EHOSTUNREACH",
     }
