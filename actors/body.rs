@@ -16,6 +16,9 @@ pub type Chunks = SmallVec<[Bytes; 1]>;
 pub enum Body {
     /// Octets of the stream. Never more than the receiver granted.
     Data(Chunks),
+    /// Urgent data ends so many octets after those said so far (RFC 9293 section 3.8.5): news that
+    /// overtakes them, for the octets themselves stay in the stream.
+    Urgent(u32),
     /// No more octets will come this way.
     End,
     /// The sender has room for so many more octets of the opposite direction. The first credit of an
@@ -42,6 +45,7 @@ impl Body {
             Body::Data(chunks) => {
                 write!(out, "data {}", chunks.iter().map(Bytes::len).sum::<usize>())
             }
+            Body::Urgent(octets) => write!(out, "urgent {octets}"),
             Body::End => out.write_str("end"),
             Body::Credit(octets) => write!(out, "credit {octets}"),
             Body::Abort => out.write_str("abort"),

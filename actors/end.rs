@@ -24,6 +24,8 @@ pub struct ChannelEnd {
     credit: usize,
     queue: VecDeque<Bytes>,
     queued: usize,
+    /// How many of them are urgent, before the first word.
+    urgent: usize,
     /// Octets dealt with and not granted again yet.
     consumed: usize,
     window: usize,
@@ -62,6 +64,9 @@ pub fn session<A: Handler<Channel>>(
 pub enum Heard {
     /// Octets from the peer, in order.
     Data(Chunks),
+    /// The peer calls urgent what it sent up to so many octets after those heard so far: they come as
+    /// all others do, but whoever cares may hurry (RFC 6093).
+    Urgent(u32),
     /// The peer will send no more.
     End,
     /// So many octets may be sent without being queued. The first one tells that the connection is
@@ -109,6 +114,7 @@ impl ChannelEnd {
             credit: 0,
             queue: VecDeque::new(),
             queued: 0,
+            urgent: 0,
             consumed: 0,
             window,
             sending: Sending::Open,
@@ -146,6 +152,27 @@ impl ChannelEnd {
         self.queued += octets.len();
         self.queue.push_back(octets);
         self.flush(ctx);
+    }
+
+    /// Sends octets as [`write`](Self::write) does, and tells the peer that all up to their end is
+    /// urgent. That news overtakes them, even where the peer's window is closed. RFC 6093 advises new
+    /// applications to do without.
+    pub fn write_urgent<A: Actor>(&mut self, octets: impl Into<Bytes>, ctx: &mut Context<'_, A>) {
+        let octets = octets.into();
+        if octets.is_empty() || self.sending != Sending::Open {
+            return;
+        }
+        let end = self.queued + octets.len();
+        if self.connected {
+            self.tell_urgent(end, ctx);
+        } else {
+            self.urgent = end;
+        }
+        self.write(octets, ctx);
+    }
+
+    fn tell_urgent<A: Actor>(&mut self, octets: usize, ctx: &mut Context<'_, A>) {
+        self.say(Body::Urgent(u32::try_from(octets).unwrap_or(u32::MAX)), ctx);
     }
 
     /// Says that no more octets follow those already written.
@@ -198,6 +225,7 @@ impl ChannelEnd {
     pub fn hear<A: Actor>(&mut self, body: Body, ctx: &mut Context<'_, A>) -> Option<Heard> {
         match body {
             Body::Data(chunks) => Some(Heard::Data(chunks)),
+            Body::Urgent(octets) => Some(Heard::Urgent(octets)),
             Body::End => Some(Heard::End),
             Body::Closed(reason) => Some(Heard::Closed(reason)),
             Body::Trouble(trouble) => Some(Heard::Trouble(trouble)),
@@ -205,6 +233,9 @@ impl ChannelEnd {
                 if !std::mem::replace(&mut self.connected, true) {
                     // Not earlier: before the first word from the relay there may be none to hear it.
                     self.grant(self.window, ctx);
+                    if self.urgent > 0 {
+                        self.tell_urgent(self.urgent, ctx);
+                    }
                 }
                 self.credit += octets as usize;
                 self.flush(ctx);

@@ -31,6 +31,8 @@ pub struct Relay {
     phase: Phase,
     /// Credit from the state vector for a user who is not there yet.
     credit: u32,
+    /// Where urgent data ends, for a user who is not there yet: behind octets that wait for him.
+    urgent: Option<u32>,
     timer: Option<Timer>,
     /// `Connected` or `Refused`, `PeerClosed`, `Closed`: as far as things have gone.
     facts: Vec<Handle>,
@@ -62,6 +64,7 @@ impl Relay {
             vectors: 0,
             phase: Phase::Waiting,
             credit: 0,
+            urgent: None,
             timer: None,
             facts: Vec::new(),
         };
@@ -100,8 +103,12 @@ impl Relay {
     fn tell_user(&mut self, body: Body, ctx: &mut Context<'_, Self>) {
         if self.users > 0 {
             self.say(self.user_key(Direction::Inbound), body, ctx);
-        } else if let Body::Credit(octets) = body {
-            self.credit = self.credit.saturating_add(octets);
+            return;
+        }
+        match body {
+            Body::Credit(octets) => self.credit = self.credit.saturating_add(octets),
+            Body::Urgent(octets) => self.urgent = Some(octets),
+            _ => {}
         }
     }
 
@@ -152,6 +159,9 @@ impl Relay {
         if self.credit > 0 {
             let credit = core::mem::take(&mut self.credit);
             self.tell_user(Body::Credit(credit), ctx);
+        }
+        if let Some(octets) = self.urgent.take() {
+            self.tell_user(Body::Urgent(octets), ctx);
         }
         match self.phase {
             Phase::Waiting | Phase::Connected => {}

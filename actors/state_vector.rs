@@ -209,6 +209,9 @@ impl StateVector {
         if self.relay != Presence::Here {
             return;
         }
+        if let Some(octets) = self.machine.poll_urgent() {
+            self.say(Body::Urgent(octets), ctx);
+        }
         let mut chunks = Chunks::new();
         self.machine.read_all(&mut chunks);
         if !chunks.is_empty() {
@@ -370,6 +373,7 @@ impl Handler<Channel> for StateVector {
         let now = instant(ctx.now());
         match message.take().body {
             Body::Data(chunks) => self.write(chunks, ctx),
+            Body::Urgent(octets) => self.machine.announce_urgent(octets),
             Body::End => self.machine.shutdown(now),
             Body::Credit(octets) => self.machine.grant(octets as usize, now),
             Body::Abort => self.machine.abort(now),

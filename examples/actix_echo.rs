@@ -102,7 +102,7 @@ impl Handler<ConnectionNews> for Session {
             Event::Data(chunks) => self.waiting.extend(chunks),
             Event::End => self.has_ended = true,
             Event::Closed(_) | Event::Refused(_) => ctx.stop(),
-            Event::Opened { .. } | Event::Room(_) | Event::Trouble(_) => {}
+            Event::Opened { .. } | Event::Room(_) | Event::Urgent(_) | Event::Trouble(_) => {}
         }
         self.send_back();
     }

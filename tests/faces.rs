@@ -276,3 +276,33 @@ fn an_aborted_claim_resets_the_peer() {
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     });
 }
+
+#[test]
+fn news_of_urgent_data_overtakes_a_full_stream() {
+    on_a_paused_clock(async {
+        let (client, server) = pair(10_000);
+        let listener = TcpListener::bind(&server, "10.0.0.2:7").await.unwrap();
+        let connecting = TcpStream::connect(&client, "10.0.0.2:7");
+        let (here, there) = tokio::join!(connecting, listener.accept());
+        let (mut here, (mut there, _)) = (here.unwrap(), there.unwrap());
+        here.write_all(&octets(100_000)).await.unwrap();
+        here.writable().await.unwrap();
+        assert_eq!(here.try_write_urgent(b"stop").unwrap(), 4);
+        assert!(there.urgent().await > 10_000, "though the window is closed");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(
+            there.urgent_remaining(),
+            100_004,
+            "the pointer reaches 65,535 octets at a time"
+        );
+        let mut received = vec![0; 100_000];
+        there.read_exact(&mut received).await.unwrap();
+        assert_eq!(received, octets(100_000));
+        assert_eq!(there.urgent_remaining(), 4);
+        received.truncate(4);
+        there.read_exact(&mut received).await.unwrap();
+        assert_eq!((received.as_slice(), there.urgent_remaining()), (&b"stop"[..], 0));
+        drop(here);
+        assert_eq!(there.urgent().await, 0, "the stream is over");
+    });
+}

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use common::apps::{Client, EchoServer, Idle, Story, connection, pattern};
 use common::{CLIENT, Cable, LINK, SERVER};
-use netmart_actors::address::{Address, HandleId, Local, RemoteAddress};
+use netmart_actors::address::{Address, Direction, HandleId, Listener, Local, RemoteAddress};
+use netmart_actors::end::{ChannelEnd, session};
 use netmart_actors::message::{
-    Channel, ChannelPattern, Closed, Connected, ConnectionKey, ConnectionPattern, InterfaceAddress,
-    Listening, ListeningPattern, OwnAddress, PeerClosed, Refused, Terms,
+    Body, Channel, ChannelPattern, Closed, Connected, ConnectionKey, ConnectionPattern,
+    InterfaceAddress, Listening, ListeningPattern, OwnAddress, PeerClosed, Refused, Terms,
 };
-use netmart_bus::{Footprint, Role};
+use netmart_bus::{Actor, Context, Delivery, Footprint, Handler, Role, Spawn};
 
 #[test]
 fn what_is_declared_is_served_and_echoed_to_the_last_octet() {
@@ -130,4 +131,64 @@ fn a_peer_that_reaches_two_of_our_addresses_from_one_port_has_two_connections() 
         assert_eq!(story.borrow().received, pattern(length));
         assert!(story.borrow().ended);
     }
+}
+
+/// Says something urgent before it is connected, and something more.
+struct Hasty(ChannelEnd);
+
+impl Actor for Hasty {
+    fn started(&mut self, ctx: &mut Context<'_, Self>) {
+        self.0.write(pattern(100), ctx);
+        self.0.write_urgent(pattern(10), ctx);
+        self.0.write(pattern(5), ctx);
+    }
+}
+
+impl Handler<Channel> for Hasty {
+    fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
+        let _ = self.0.hear(message.take().body, ctx);
+    }
+}
+
+/// Notes where urgent data ends, in octets from the start.
+struct Attentive {
+    heard: usize,
+    ends: Rc<RefCell<Vec<usize>>>,
+}
+
+impl Actor for Attentive {}
+
+impl Handler<Channel> for Attentive {
+    fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
+        let Channel { key, body } = message.take();
+        match body {
+            Body::Urgent(octets) => self.ends.borrow_mut().push(self.heard + octets as usize),
+            Body::Data(chunks) => {
+                self.heard += chunks.iter().map(|chunk| chunk.len()).sum::<usize>()
+            }
+            // The first word: such a user has no end that grants.
+            Body::Credit(_) => {
+                let key = key.connection().channel(Direction::Outbound);
+                ctx.send(Channel { key, body: Body::Credit(20) });
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn urgent_data_is_announced_through_all_actors_must_32() {
+    let mut cable = Cable::new();
+    let ends = Rc::new(RefCell::new(Vec::new()));
+    let everybody = ChannelPattern::any().local(Local::Listener(Listener::on(7)));
+    let server = Attentive { heard: 0, ends: Rc::clone(&ends) };
+    cable.server.dataspace.spawn(
+        Spawn::new("attentive", server)
+            .subscribe::<Channel>(everybody.direction(Direction::Inbound))
+            .provide::<Channel>(everybody.direction(Direction::Outbound)),
+    );
+    cable.run_for(Duration::from_millis(1));
+    cable.client.dataspace.spawn(session("hasty", connection(1, 7), 65_536, Hasty));
+    cable.run_for(Duration::from_secs(1));
+    assert_eq!(ends.borrow().last(), Some(&110), "only 20 octets were granted");
 }

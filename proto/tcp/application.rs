@@ -62,6 +62,7 @@ impl StateVector {
     }
 
     fn note_read(&mut self) {
+        self.note_urgent_read();
         if self.receive_buffer.unread() == 0 {
             self.tell_peer_closed();
         }

@@ -41,6 +41,8 @@ pub struct Info {
     pub receive_buffered: usize,
     /// Beyond a hole, in octets.
     pub out_of_order: usize,
+    /// Octets to be read until all urgent data is read.
+    pub urgent_remaining: u32,
     /// What kept the sender from sending more when it last stopped.
     pub limited_by: LimitedBy,
     /// Whether the options were agreed on.

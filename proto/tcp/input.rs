@@ -81,7 +81,7 @@ impl StateVector {
         {
             return;
         }
-        if !self.check_timestamps(&segment, now) || !self.check_sequence(&segment, now) {
+        if !self.check_timestamps(&segment, now) || !self.check_sequence(&mut segment, now) {
             return;
         }
         self.note_timestamp(&segment, now);
@@ -103,6 +103,7 @@ impl StateVector {
             return self.answer_in_time_wait(&segment, now);
         }
         self.process_ack(&segment, verdict, now);
+        self.handle_urgent(&segment, now);
         if self.state != State::Closed
             && (!segment.payload.is_empty() || segment.flags.contains(Flags::FIN))
         {
@@ -178,12 +179,19 @@ impl StateVector {
     }
 
     /// The first step. Returns whether to go on.
-    fn check_sequence(&mut self, segment: &Segment, now: Instant) -> bool {
+    fn check_sequence(&mut self, segment: &mut Segment, now: Instant) -> bool {
         let window = self.rcv.edge.distance_from(self.rcv.nxt);
         if is_acceptable(segment.seq, segment.sequence_len(), self.rcv.nxt, window) {
             return true;
         }
         self.counters.unacceptable += 1;
+        if window == 0 && segment.seq == self.rcv.nxt && self.state != State::SynReceived {
+            // Not its octets, but what else it says (RFC 9293 section 3.4, MUST-66).
+            self.answer_unacceptable(segment, now);
+            segment.payload.clear();
+            segment.flags.0 &= !(Flags::FIN.0 | Flags::PSH.0);
+            return true;
+        }
         if !segment.payload.is_empty() && segment.seq.is_before(self.rcv.nxt) {
             self.note_duplicate(segment.seq, segment.payload.len() as u32);
         }

@@ -14,6 +14,7 @@
 //! | `output`, `pacing` | what do I send next, and when |
 //! | `path` | how large may a segment be |
 //! | `deadline`, `timer`, `rtt` | when do I come back, and why |
+//! | `urgent` | how far is it urgent |
 //! | `reassembly`, `receive_buffer` | what do I tell the application |
 //! | `application`, `event` | what may the application ask, what does it hear |
 //! | `icmp` | what does the network say |
@@ -55,6 +56,7 @@ mod tail;
 mod tests;
 mod timer;
 mod undo;
+mod urgent;
 mod vector;
 
 pub use acceptance::reset_for;

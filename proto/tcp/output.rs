@@ -264,7 +264,8 @@ impl StateVector {
         }
         // The tail. Nagle, as Minshall amended it: one small segment may be in flight.
         let alone = self.snd.small_end.is_at_or_before(self.snd.una);
-        if self.nodelay || alone || self.snd.fin { Ok(len) } else { Err(LimitedBy::SmallSegment) }
+        let at_once = self.nodelay || self.snd.fin || self.is_urgent();
+        if at_once || alone { Ok(len) } else { Err(LimitedBy::SmallSegment) }
     }
 
     /// Of `len` octets, those that fit one transmission: all, or whole segments, and more than one
@@ -275,7 +276,8 @@ impl StateVector {
         }
         let len = len.min(self.pace_limit());
         let gso = self.config.gso_max_size;
-        if gso <= usize::from(self.config.mss) {
+        // Each segment has an urgent pointer of its own.
+        if gso <= usize::from(self.config.mss) || self.is_urgent() {
             return mss;
         }
         len.min(u32::try_from(gso).unwrap_or(u32::MAX)).max(mss) / mss * mss
@@ -363,12 +365,13 @@ impl StateVector {
             self.timers.stop(TimerKind::DelayedAck);
         }
         self.counters.segments_out += 1;
+        let (mark, urgent) = self.urgent_mark(seq);
         Segment {
             seq,
             ack: self.rcv.nxt,
-            flags: flags | Flags::ACK,
+            flags: flags | mark | Flags::ACK,
             window,
-            urgent: 0,
+            urgent,
             options: Options { timestamps, sack, ..Options::default() },
             payload,
         }

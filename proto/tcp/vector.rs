@@ -15,6 +15,7 @@ use super::rtt::RttEstimator;
 use super::scoreboard::Scoreboard;
 use super::send_buffer::SendBuffer;
 use super::timer::Timers;
+use super::urgent::Urgent;
 use super::{
     Agreed, Config, Counters, Event, Info, LimitedBy, Reason, Retransmission, State, TimerKind,
 };
@@ -30,7 +31,8 @@ use crate::wire::tcp::{Segment, SeqNumber};
 ///   [`handle_icmp`](Self::handle_icmp), and what the application asks: [`write`](Self::write),
 ///   [`grant`](Self::grant), [`read`](Self::read), [`shutdown`](Self::shutdown),
 ///   [`detach`](Self::detach), [`abort`](Self::abort) and the `set_` methods;
-/// - *output*: [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event), drained
+/// - *output*: [`poll_transmit`](Self::poll_transmit), [`poll_event`](Self::poll_event) and
+///   [`poll_urgent`](Self::poll_urgent), drained
 ///   after every input until they give nothing, in any order; a whole batch of segments may be
 ///   handled before the drain, and is then acknowledged once (MUST-58, MUST-59);
 /// - *questions*: [`next_deadline`](Self::next_deadline), [`state`](Self::state),
@@ -69,6 +71,8 @@ pub struct StateVector {
     pub(super) events: Events,
     pub(super) ended: Option<Reason>,
     pub(super) challenges: Challenges,
+    /// Boxed, for hardly anybody needs it.
+    pub(super) urgent: Option<Box<Urgent>>,
     pub(super) counters: Counters,
 }
 
@@ -266,6 +270,7 @@ impl StateVector {
             events: Events::default(),
             ended: None,
             challenges: Challenges::default(),
+            urgent: None,
             counters: Counters::default(),
             config,
         }
@@ -307,6 +312,7 @@ impl StateVector {
             send_buffered: self.send_buffer.len(),
             receive_buffered: self.receive_buffer.unread(),
             out_of_order: self.reassembly.len(),
+            urgent_remaining: self.urgent_remaining(),
             limited_by: self.limited_by,
             options: Agreed {
                 timestamps: self.timestamps.agreed,

@@ -117,6 +117,7 @@ impl Handler<Channel> for Clerk {
     fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
         match self.end.hear(message.take().body, ctx) {
             Some(Heard::Data(chunks)) => self.tell(Event::Data(chunks)),
+            Some(Heard::Urgent(octets)) => self.tell(Event::Urgent(octets)),
             Some(Heard::End) => self.tell(Event::End),
             Some(Heard::Room(room)) => {
                 self.is_open = true;

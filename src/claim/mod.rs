@@ -146,6 +146,8 @@ pub enum Event {
     End,
     /// So many octets can be written now.
     Room(usize),
+    /// Urgent data ends so many octets after those told so far.
+    Urgent(u32),
     /// Something is wrong, but the connection goes on.
     Trouble(Trouble),
     /// The connection could not be made.

@@ -111,6 +111,10 @@ impl End {
         self.told(done.ok_or(io::ErrorKind::WouldBlock)?)
     }
 
+    pub(super) fn try_write_urgent(&self, piece: &[u8]) -> io::Result<usize> {
+        self.told(self.pipe.try_write_urgent(piece).ok_or(io::ErrorKind::WouldBlock)?)
+    }
+
     /// What the stream is ready for, among what is wanted.
     fn readiness(&self, interest: Interest) -> Ready {
         let mut ready = Ready::EMPTY;

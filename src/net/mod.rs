@@ -40,6 +40,7 @@ mod postman;
 mod split;
 mod stream;
 mod udp;
+mod urgent;
 mod user;
 mod wait;
 

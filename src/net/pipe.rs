@@ -32,6 +32,8 @@ struct State {
     received: VecDeque<Bytes>,
     /// Octets in `received`.
     unread: usize,
+    /// How many octets are to be read until the end of urgent data.
+    urgent: usize,
     /// The peer's stream is over, or we do not want to hear of it.
     at_end: bool,
     /// Told to the first who reads or writes.
@@ -75,6 +77,8 @@ pub(super) struct Asked {
     pub(super) nodelay: Option<bool>,
     /// It has taken the connection over from the listener.
     pub(super) accepted: bool,
+    /// How many of the octets written lie before the end of urgent data.
+    pub(super) urgent: usize,
     pub(super) finish: bool,
     pub(super) leave: Option<Leave>,
 }
@@ -127,6 +131,7 @@ impl State {
 
     fn consume(&mut self, mut octets: usize, window: usize) -> Tell {
         self.unread -= octets;
+        self.urgent = self.urgent.saturating_sub(octets);
         self.asked.consumed += octets;
         while let Some(front) = self.received.front_mut() {
             if octets < front.len() {
@@ -258,6 +263,22 @@ impl Pipe {
         Some((result, tell))
     }
 
+    /// Like [`try_write`](Self::try_write), and calls all that was written so far urgent.
+    pub(super) fn try_write_urgent(&self, piece: &[u8]) -> Option<(io::Result<usize>, Tell)> {
+        let mut state = self.lock();
+        let result = state.write(&mut std::iter::once(piece))?;
+        let mut tell = Tell::Nobody;
+        if matches!(result, Ok(octets) if octets > 0) {
+            state.asked.urgent = state.written.len();
+            tell = state.touch();
+        }
+        Some((result, tell))
+    }
+
+    pub(super) fn urgent_remaining(&self) -> usize {
+        self.lock().urgent
+    }
+
     pub(super) fn poll_write_ready(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.is_writable() {
@@ -365,6 +386,14 @@ impl Pipe {
         let reader = state.reader.take();
         drop(state);
         self.wake([reader], [&self.reading]);
+    }
+
+    /// Urgent data ends `octets` after those that have arrived.
+    pub(super) fn urgent_arrived(&self, octets: u32) {
+        let mut state = self.lock();
+        state.urgent = state.unread + octets as usize;
+        drop(state);
+        self.reading.notify_waiters();
     }
 
     /// `room` octets may be written, those among them that wait in here.

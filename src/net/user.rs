@@ -58,8 +58,8 @@ impl StreamUser {
     /// Does what the application has asked for since the last time.
     fn obey(&mut self, ctx: &mut Context<'_, Self>) {
         let end = &mut self.end;
-        let (octets, asked) = self.pipe.take_asked();
-        let Asked { consumed, nodelay, accepted, finish, leave } = asked;
+        let (mut octets, asked) = self.pipe.take_asked();
+        let Asked { consumed, nodelay, accepted, urgent, finish, leave } = asked;
         if let Some(nodelay) = nodelay {
             end.set(Setting::NoDelay(nodelay), ctx);
         }
@@ -67,6 +67,7 @@ impl StreamUser {
             end.widen(self.pipe.window, ctx);
         }
         end.consumed(consumed, ctx);
+        end.write_urgent(octets.split_to(urgent), ctx);
         end.write(octets, ctx);
         if finish || leave == Some(Leave::InOrder) {
             end.finish(ctx);
@@ -112,6 +113,7 @@ impl Handler<Channel> for StreamUser {
             Some(Heard::End) => self.pipe.ended(),
             Some(Heard::Closed(reason)) => self.pipe.closed(error::closed(reason)),
             // As sockets without IP_RECVERR do, which hear of what ends the connection only.
+            Some(Heard::Urgent(octets)) => self.pipe.urgent_arrived(octets),
             Some(Heard::Trouble(_)) | None => {}
         }
     }

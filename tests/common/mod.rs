@@ -166,7 +166,7 @@ impl Handler<Channel> for App {
             }
             Some(Heard::End) => self.story.borrow_mut().ended = true,
             Some(Heard::Closed(reason)) => self.story.borrow_mut().closed = Some(reason),
-            Some(Heard::Trouble(_)) | None => {}
+            Some(Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
         }
         self.leave_if_done(ctx);
     }

@@ -21,3 +21,4 @@ mod sending;
 mod timers;
 mod transfer;
 mod undo;
+mod urgent;

@@ -1,7 +1,7 @@
 //! A small language, so that a test reads like a packet trace.
 //!
 //! A segment is written `FLAGS START:END key=value ...`, sequence numbers counted from the SYN of
-//! its sender, as in `P. 1:101 ack=1 win=5000`. Flags are those of packetdrill. Keys: `ack`, `win`,
+//! its sender, as in `P. 1:101 ack=1 win=5000`. Flags are those of packetdrill. Keys: `ack`, `win`, `urg`,
 //! `mss`, `ws`, `ts` (`value/echo`), `sack` (`1:10,20:30`) and the bare word `sackok`. In a segment
 //! that is expected only what is written is compared, the window and the options only if named.
 
@@ -200,6 +200,7 @@ pub(super) fn parse(text: &str, from: SeqNumber, to: SeqNumber) -> Segment {
         match key {
             "ack" => segment.ack = to + number(),
             "win" => segment.window = number() as u16,
+            "urg" => segment.urgent = number() as u16,
             "mss" => segment.options.mss = Some(number() as u16),
             "ws" => segment.options.window_scale = Some(number() as u8),
             "sackok" => segment.options.sack_permitted = true,
@@ -237,6 +238,9 @@ fn print(segment: &Segment) -> String {
         text += &format!(" ack={}", relative(segment.ack));
     }
     text += &format!(" win={}", segment.window);
+    if segment.urgent > 0 {
+        text += &format!(" urg={}", segment.urgent);
+    }
     let options = &segment.options;
     if let Some(mss) = options.mss {
         text += &format!(" mss={mss}");
