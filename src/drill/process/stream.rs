@@ -327,7 +327,7 @@ impl Stream {
                 Body::Info(info) => self.info = Some(*info),
                 Body::Closed(reason) => self.over(reason),
                 Body::Trouble(Trouble::Icmp(kind)) => self.soft_error = Some(kind),
-                Body::Trouble(_) => {}
+                Body::Urgent(_) | Body::Trouble(_) => {}
                 Body::Abort | Body::Set(_) | Body::Inquire => {}
             }
         }
