@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use netmart_actors::config::Config;
+use netmart_actors::config::{Config, SynCookies};
 use netmart_proto::tcp::{CongestionControl, IcmpRefusal, KeepAlive, MtuProbing};
 
 use super::ast::{Action, Command, Script};
@@ -182,9 +182,14 @@ impl Settings {
             "blackhole" if on => return Applied::Refused("silence about closed ports"),
             "drop_synfin" if on => return Applied::Refused("SYN with FIN dropped"),
             "ecn.enable" => return self.ecn(n),
+            "syncookies_only" if on => self.stack.syn_cookies = SynCookies::Always,
+            "syncookies" => {
+                self.stack.syn_cookies =
+                    if on { SynCookies::WhenFull } else { SynCookies::Off };
+            }
             "insecure_rst" | "insecure_syn" | "insecure_ack" | "blackhole" | "drop_synfin"
             | "delayed_ack" | "newcwv" | "rfc3042" | "rfc3390" | "rfc3465" | "rfc6675_pipe"
-            | "do_prr" | "path_mtu_discovery" | "syncookies" => {}
+            | "do_prr" | "path_mtu_discovery" | "syncookies_only" => {}
             _ => return Applied::Meaningless,
         }
         Applied::Yes
@@ -254,6 +259,13 @@ impl Settings {
                 };
             }
             ("tcp_ecn", _) => return self.ecn(n),
+            ("tcp_syncookies", _) => {
+                self.stack.syn_cookies = match n {
+                    0 => SynCookies::Off,
+                    1 => SynCookies::WhenFull,
+                    _ => SynCookies::Always,
+                };
+            }
             ("ip_default_ttl", _) => self.stack.ttl = n.min(255) as u8,
             _ => return Applied::Meaningless,
         }
@@ -277,6 +289,7 @@ pub(super) fn controller(name: &str) -> Option<CongestionControl> {
     match name {
         "reno" | "newreno" => Some(CongestionControl::Reno),
         "cubic" => Some(CongestionControl::Cubic),
+        "bbr" => Some(CongestionControl::Bbr),
         _ => None,
     }
 }

@@ -3,6 +3,8 @@
 //! | module | its subject |
 //! |---|---|
 //! | [`stream`] | the program's end of one connection |
+//! | [`sockets`] | socket, bind, listen, accept, connect, close |
+//! | [`control`] | shutdown, fcntl, ioctl and what only asks |
 //! | [`transfer`] | read, write and their kin |
 //! | [`options`] | getsockopt and setsockopt |
 //! | [`poll`] | poll and epoll |
@@ -11,22 +13,22 @@
 //! | [`errno`], [`value`] | errors and constants by name |
 
 mod census;
+mod control;
 pub(super) mod errno;
 mod info;
 mod options;
 mod poll;
+mod sockets;
 mod stream;
 mod transfer;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 
-use netmart_actors::address::{HandleId, Listener, Local};
-use netmart_actors::message::{
-    Channel, Connected, ConnectionKey, ListenFailed, ListenerKey, Terms,
-};
+use netmart_actors::address::{Listener, Local};
+use netmart_actors::message::{Channel, Connected, Terms};
 use netmart_bus::{ActorId, Handle, Time};
 use netmart_proto::tcp;
 
@@ -324,187 +326,12 @@ impl Process {
         Ok(if wanted >= 0 { wanted } else { self.descriptors.keys().last().map_or(3, |fd| fd + 1) })
     }
 
-    fn socket(&mut self, call: &Syscall) -> Call {
-        let kind = call.arguments.get(1).cloned().unwrap_or(Expression::Ellipsis);
-        let kinds: Vec<_> =
-            kind.alternatives().into_iter().filter_map(Expression::as_symbol).collect();
-        if kinds.iter().any(|kind| matches!(*kind, "SOCK_DGRAM" | "SOCK_RAW" | "SOCK_SEQPACKET")) {
-            return Err(CallError::unsupported(format!("sockets of type {}", kinds.join(" | "))));
-        }
-        if let Some(protocol) = call.arguments.get(2).and_then(Expression::as_symbol)
-            && !matches!(protocol, "IPPROTO_TCP" | "IPPROTO_IP")
-        {
-            return Err(CallError::unsupported(format!("sockets of {protocol}")));
-        }
-        let fd = self.expected_descriptor(call)?;
-        let socket = Socket {
-            nonblocking: kinds.contains(&"SOCK_NONBLOCK"),
-            options: SocketOptions::default(),
-            bound: None,
-            role: Role::Idle,
-            told: false,
-        };
-        self.descriptors.insert(fd, Descriptor::Socket(Box::new(socket)));
-        self.latest = Some(fd);
-        Ok(Outcome::value(fd))
-    }
-
     fn socket_at(&mut self, fd: i64) -> Result<Option<&mut Socket>, CallError> {
         match self.descriptors.get_mut(&fd) {
             Some(Descriptor::Socket(socket)) => Ok(Some(socket)),
             Some(_) => Err(CallError::unsupported("a descriptor that is no socket here")),
             None => Ok(None),
         }
-    }
-
-    /// An address that an argument gives, or the usual one.
-    fn address_of(
-        &self,
-        argument: Option<&Expression>,
-        usual: IpAddr,
-    ) -> Result<SocketAddr, CallError> {
-        let Some(value @ Expression::Struct(_)) = argument else {
-            return Ok(SocketAddr::new(usual, PORT));
-        };
-        let port = match value.field("sin_port").or_else(|| value.field("sin6_port")) {
-            None | Some(Expression::Ellipsis) => PORT,
-            Some(port) => number(port, self.flavour())? as u16,
-        };
-        let ip = match value.field("sin_addr").or_else(|| value.field("sin6_addr")) {
-            Some(Expression::Address(ip)) => *ip,
-            Some(Expression::Symbol(name)) if name == "INADDR_ANY" => {
-                if self.v6 {
-                    Ipv6Addr::UNSPECIFIED.into()
-                } else {
-                    Ipv4Addr::UNSPECIFIED.into()
-                }
-            }
-            _ => usual,
-        };
-        Ok(SocketAddr::new(ip, port))
-    }
-
-    fn bind(&mut self, call: &Syscall) -> Call {
-        let fd = self.descriptor_of(call)?;
-        let anywhere: IpAddr =
-            if self.v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
-        let address = self.address_of(call.arguments.get(1), anywhere)?;
-        let in_use = self.descriptors.iter().any(|(other, descriptor)| {
-            *other != fd
-                && matches!(descriptor, Descriptor::Socket(socket)
-                    if matches!(socket.role, Role::Listening(_)) && socket.bound == Some(address))
-        });
-        let Some(socket) = self.socket_at(fd)? else { return Ok(Outcome::error("EBADF")) };
-        if socket.bound.is_some() || !matches!(socket.role, Role::Idle) {
-            return Ok(Outcome::error("EINVAL"));
-        }
-        if in_use && !socket.options.reuses_address() {
-            return Ok(Outcome::error("EADDRINUSE"));
-        }
-        socket.bound = Some(address);
-        Ok(Outcome::value(0))
-    }
-
-    fn listen(&mut self, call: &Syscall) -> Call {
-        let fd = self.descriptor_of(call)?;
-        let settings = self.settings.clone();
-        let mtu = self.settings.mtu;
-        let Some(socket) = self.socket_at(fd)? else { return Ok(Outcome::error("EBADF")) };
-        match socket.role {
-            Role::Listening(_) => return Ok(Outcome::value(0)),
-            Role::Stream(_) => return Ok(Outcome::error("EINVAL")),
-            Role::Idle => {}
-        }
-        let address = socket.bound.unwrap_or((Ipv4Addr::UNSPECIFIED, 0).into());
-        let tag = if address.port() == 0 { fd as u32 } else { 0 };
-        let listener = Listener { tag, ..Listener::at(address) };
-        let terms = socket.options.terms(Local::Listener(listener), &settings, mtu);
-        let dataspace = &mut self.world.dataspace;
-        let mut kept = None;
-        ear::state(dataspace, &mut kept, terms);
-        let heard = Heard::default();
-        let door = dataspace.spawn(ear::door(listener, &heard));
-        self.settle()?;
-        let failed: Vec<ListenFailed> =
-            self.world.dataspace.facts(&ListenerKey { listener }.exactly());
-        if !failed.is_empty() {
-            self.world.dataspace.stop(door);
-            return Ok(Outcome::error("EADDRINUSE"));
-        }
-        let end = ListeningEnd { listener, door, terms: kept, heard, ready: VecDeque::new() };
-        if let Some(socket) = self.socket_at(fd)? {
-            socket.role = Role::Listening(end);
-        }
-        Ok(Outcome::value(0))
-    }
-
-    fn accept(&mut self, call: &Syscall) -> Call {
-        let fd = self.descriptor_of(call)?;
-        let flavour = self.flavour();
-        let nonblocking = call.arguments.get(3).map_or(Ok(0), |flags| number(flags, flavour))?;
-        let expected = self.expected_descriptor(call);
-        let Some(socket) = self.socket_at(fd)? else { return Ok(Outcome::error("EBADF")) };
-        let (waits, options) = (!socket.nonblocking, socket.options.clone());
-        let Role::Listening(end) = &mut socket.role else { return Ok(Outcome::error("EINVAL")) };
-        let Some(stream) = end.ready.pop_front() else {
-            return Ok(if waits { Outcome::Blocked(None) } else { Outcome::error("EAGAIN") });
-        };
-        let new = expected?;
-        let inherits = flavour == Flavour::FreeBsd && !waits;
-        let socket = Socket {
-            nonblocking: has(nonblocking, "SOCK_NONBLOCK", flavour) || inherits,
-            options,
-            bound: stream.local(),
-            role: Role::Stream(Box::new(stream)),
-            told: true,
-        };
-        self.descriptors.insert(new, Descriptor::Socket(Box::new(socket)));
-        self.latest = Some(new);
-        Ok(Outcome::value(new))
-    }
-
-    fn connect(&mut self, call: &Syscall, first: bool) -> Call {
-        let fd = self.descriptor_of(call)?;
-        let remote = self.address_of(call.arguments.get(1), self.addresses.of(self.v6).1)?;
-        let (settings, flavour) = (self.settings.clone(), self.flavour());
-        let handle = self.next_handle;
-        let Some(socket) = self.socket_at(fd)? else { return Ok(Outcome::error("EBADF")) };
-        match &mut socket.role {
-            Role::Listening(_) => return Ok(Outcome::error("EOPNOTSUPP")),
-            Role::Stream(stream) => {
-                return Ok(match stream.phase() {
-                    Phase::Connecting if socket.nonblocking && first => Outcome::error("EALREADY"),
-                    Phase::Connecting => Outcome::Blocked(None),
-                    Phase::Over => Outcome::error(stream.take_error().unwrap_or("ECONNABORTED")),
-                    Phase::Connected if std::mem::replace(&mut socket.told, true) => {
-                        Outcome::error("EISCONN")
-                    }
-                    // Linux tells once that it went well; so does a call that has waited for it.
-                    Phase::Connected if !first || flavour == Flavour::Linux => Outcome::value(0),
-                    Phase::Connected => Outcome::error("EISCONN"),
-                });
-            }
-            Role::Idle => {}
-        }
-        let connection = ConnectionKey::outbound(handle, remote);
-        let mtu = settings.mtu;
-        let mut terms = socket.options.terms(Local::Handle(HandleId(handle)), &settings, mtu);
-        terms.ip = socket.bound.map(|bound| bound.ip()).filter(|ip| !ip.is_unspecified());
-        terms.port = socket.bound.map(|bound| bound.port()).filter(|port| *port != 0);
-        let nonblocking = socket.nonblocking;
-        let stream = Stream::dial(connection, terms, flavour, &mut self.world.dataspace);
-        self.next_handle += 1;
-        self.latest = Some(fd);
-        if let Some(socket) = self.socket_at(fd)? {
-            socket.role = Role::Stream(Box::new(stream));
-        }
-        self.settle()?;
-        let Some(stream) = self.stream_at(fd) else { return Ok(Outcome::error("EBADF")) };
-        Ok(match stream.phase() {
-            Phase::Over => Outcome::error(stream.take_error().unwrap_or("ECONNABORTED")),
-            _ if nonblocking => Outcome::error("EINPROGRESS"),
-            _ => Outcome::Blocked(None),
-        })
     }
 
     fn stream_at(&mut self, fd: i64) -> Option<&mut Stream> {
@@ -515,176 +342,6 @@ impl Process {
             },
             _ => None,
         }
-    }
-
-    fn close(&mut self, call: &Syscall) -> Call {
-        let fd = self.descriptor_of(call)?;
-        let Some(descriptor) = self.descriptors.remove(&fd) else {
-            return Ok(Outcome::error("EBADF"));
-        };
-        if self.latest == Some(fd) {
-            let sockets = self.descriptors.iter().rev();
-            self.latest = sockets
-                .filter(|(_, other)| matches!(other, Descriptor::Socket(_)))
-                .map(|(fd, _)| *fd)
-                .next();
-        }
-        if let Descriptor::Socket(socket) = descriptor {
-            self.close_socket(*socket)?;
-        }
-        Ok(Outcome::value(0))
-    }
-
-    fn close_socket(&mut self, socket: Socket) -> Result<(), CallError> {
-        let dataspace = &mut self.world.dataspace;
-        match socket.role {
-            Role::Idle => {}
-            Role::Listening(end) => {
-                dataspace.stop(end.door);
-                for mut stream in end.ready {
-                    stream.abort(dataspace);
-                    stream.leave(dataspace);
-                }
-            }
-            Role::Stream(mut stream) => {
-                // What was not read is lost, and the peer shall know (RFC 9293 section 3.6.1, SHLD-3).
-                if socket.options.aborts_on_close() || stream.unread() > 0 {
-                    stream.abort(dataspace);
-                }
-                stream.cork(false, dataspace);
-                if stream.is_lingering() {
-                    self.lingering.push(*stream);
-                } else {
-                    stream.leave(dataspace);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn shutdown(&mut self, call: &Syscall) -> Call {
-        let (fd, how) = (self.descriptor_of(call)?, self.argument(call, 1)?);
-        let Some(Descriptor::Socket(socket)) = self.descriptors.get_mut(&fd) else {
-            return Ok(Outcome::error("EBADF"));
-        };
-        let Role::Stream(stream) = &mut socket.role else {
-            return Ok(Outcome::error("ENOTCONN"));
-        };
-        if stream.phase() != Phase::Connected {
-            return Ok(Outcome::error("ENOTCONN"));
-        }
-        let dataspace = &mut self.world.dataspace;
-        match how {
-            0 => stream.shut_read(dataspace),
-            1 => stream.shut_write(dataspace),
-            2 => {
-                stream.shut_read(dataspace);
-                stream.shut_write(dataspace);
-            }
-            _ => return Ok(Outcome::error("EINVAL")),
-        }
-        Ok(Outcome::value(0))
-    }
-
-    fn fcntl(&mut self, call: &Syscall) -> Call {
-        let fd = self.descriptor_of(call)?;
-        let flavour = self.flavour();
-        let command = call.arguments.get(1).and_then(Expression::as_symbol).unwrap_or_default();
-        let value = match call.arguments.get(2) {
-            Some(value) => number(value, flavour)?,
-            None => 0,
-        };
-        let Some(socket) = self.socket_at(fd)? else { return Ok(Outcome::error("EBADF")) };
-        let nonblock = value::constant("O_NONBLOCK", flavour).unwrap_or(0);
-        match command {
-            "F_GETFL" => Ok(Outcome::value(2 | if socket.nonblocking { nonblock } else { 0 })),
-            "F_SETFL" => {
-                socket.nonblocking = value & nonblock != 0;
-                Ok(Outcome::value(0))
-            }
-            "F_GETFD" | "F_SETFD" => Ok(Outcome::value(0)),
-            other => Err(CallError::unsupported(format!("fcntl {other}"))),
-        }
-    }
-
-    fn ioctl(&mut self, call: &Syscall) -> Call {
-        let fd = self.descriptor_of(call)?;
-        let request = call.arguments.get(1).and_then(Expression::as_symbol).unwrap_or_default();
-        let expected = call.arguments.get(2).cloned();
-        if self.socket_at(fd)?.is_none() {
-            return Ok(Outcome::error("EBADF"));
-        }
-        if request == "FIONBIO" {
-            let on = expected.as_ref().map_or(Ok(0), |value| self.first_number(value))?;
-            if let Some(socket) = self.socket_at(fd)? {
-                socket.nonblocking = on != 0;
-            }
-            return Ok(Outcome::value(0));
-        }
-        let info = self.inquire(fd)?;
-        let (unread, queued) =
-            self.stream_at(fd).map_or((0, 0), |stream| (stream.unread(), stream.queued()));
-        let value = match request {
-            "SIOCINQ" | "FIONREAD" => unread + info.as_ref().map_or(0, |i| i.receive_buffered),
-            "SIOCOUTQ" | "TIOCOUTQ" | "FIONWRITE" => {
-                queued + info.as_ref().map_or(0, |i| i.send_buffered)
-            }
-            "SIOCOUTQNSD" => {
-                let unsent = |i: &tcp::Info| i.send_buffered.saturating_sub(i.outstanding as usize);
-                queued + info.as_ref().map_or(0, unsent)
-            }
-            other => return Err(CallError::unsupported(format!("ioctl {other}"))),
-        };
-        self.out_number(expected.as_ref(), value as i64, request)
-    }
-
-    /// The number in `[5]`, or the value itself.
-    fn first_number(&self, value: &Expression) -> Result<i64, CallError> {
-        match value {
-            Expression::List(items) => {
-                items.first().map_or(Ok(0), |item| number(item, self.flavour()))
-            }
-            other => number(other, self.flavour()),
-        }
-    }
-
-    /// Success with a number written where the script expects one.
-    fn out_number(&self, expected: Option<&Expression>, actual: i64, what: &str) -> Call {
-        let mut faults = Vec::new();
-        if let Some(expected) = expected.filter(|expected| !is_open(expected)) {
-            let wanted = self.first_number(expected)?;
-            if wanted != actual {
-                faults.push(format!("{what}: expected {wanted}, actual {actual}"));
-            }
-        }
-        Ok(Outcome::with_faults(0, faults))
-    }
-
-    fn name(&mut self, call: &Syscall) -> Call {
-        let fd = self.descriptor_of(call)?;
-        let peer = call.name == "getpeername";
-        let Some(socket) = self.socket_at(fd)? else { return Ok(Outcome::error("EBADF")) };
-        let name = match (&socket.role, peer) {
-            (Role::Stream(stream), true) if stream.phase() == Phase::Connected => {
-                Some(stream.remote())
-            }
-            (Role::Stream(stream), false) => stream.local().or(socket.bound),
-            (_, true) => None,
-            (_, false) => socket.bound,
-        };
-        Ok(match name {
-            None if peer => Outcome::error("ENOTCONN"),
-            _ => Outcome::value(0),
-        })
-    }
-
-    fn open_inert(&mut self, call: &Syscall) -> Call {
-        if call.name != "open" {
-            return Err(CallError::unsupported(format!("the system call {}", call.name)));
-        }
-        let fd = self.expected_descriptor(call)?;
-        self.descriptors.insert(fd, Descriptor::Inert);
-        Ok(Outcome::value(fd))
     }
 
     /// What the stack knows of the connection of a descriptor; nothing once it has ended.

@@ -1,11 +1,14 @@
 //! getsockopt and setsockopt.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU8;
+use std::rc::Rc;
 use std::time::Duration;
 
 use netmart_actors::address::Local;
-use netmart_actors::message::{Setting, Terms};
+use netmart_actors::message::{PacketTerms, Setting, Terms};
 use netmart_proto::tcp::{CongestionControl, KeepAlive};
+use netmart_proto::wire::Dscp;
 
 use super::{
     Call, CallError, Descriptor, Expression, Flavour, Outcome, Process, Role, Syscall, is_open,
@@ -94,6 +97,26 @@ impl SocketOptions {
         Some(Duration::from_millis(millis)).filter(|timeout| !timeout.is_zero())
     }
 
+    fn octet(&self, names: [&str; 2]) -> Option<u8> {
+        let value = names.iter().find_map(|name| self.numbers.get(*name))?;
+        u8::try_from(*value).ok()
+    }
+
+    fn ttl(&self) -> Option<NonZeroU8> {
+        self.octet(["IP_TTL", "IPV6_UNICAST_HOPS"]).and_then(NonZeroU8::new)
+    }
+
+    fn dscp(&self) -> Option<Dscp> {
+        self.octet(["IP_TOS", "IPV6_TCLASS"]).map(Dscp::of)
+    }
+
+    /// What headers of its packets say.
+    fn packets(&self) -> Option<Rc<PacketTerms>> {
+        let (ttl, dscp) = (self.ttl(), self.dscp());
+        let terms = || Rc::new(PacketTerms { ttl, dscp, source_route: None });
+        (ttl.is_some() || dscp.is_some()).then(terms)
+    }
+
     /// What connections of this socket shall be like.
     pub(super) fn terms(&self, local: Local, settings: &Settings, mtu: u16) -> Terms {
         let mut tcp = settings.stack.tcp.clone();
@@ -118,7 +141,7 @@ impl SocketOptions {
         }
         let max_segment =
             self.numbers.get("TCP_MAXSEG").map(|mss| (*mss).min(i64::from(mtu)) as u16);
-        terms_for(local, tcp, max_segment)
+        Terms { packets: self.packets(), ..terms_for(local, tcp, max_segment) }
     }
 }
 
@@ -185,6 +208,8 @@ impl Process {
                 Setting::KeepAlive(socket.options.keep_alive(settings))
             }
             "TCP_USER_TIMEOUT" => Setting::UserTimeout(socket.options.user_timeout()),
+            "IP_TTL" | "IPV6_UNICAST_HOPS" => Setting::TimeToLive(socket.options.ttl()),
+            "IP_TOS" | "IPV6_TCLASS" => Setting::Diffserv(socket.options.dscp()),
             "TCP_CORK" | "TCP_NOPUSH" => return stream.cork(number != 0, dataspace),
             _ => return,
         };
