@@ -184,8 +184,7 @@ impl Settings {
             "ecn.enable" => return self.ecn(n),
             "syncookies_only" if on => self.stack.syn_cookies = SynCookies::Always,
             "syncookies" => {
-                self.stack.syn_cookies =
-                    if on { SynCookies::WhenFull } else { SynCookies::Off };
+                self.stack.syn_cookies = if on { SynCookies::WhenFull } else { SynCookies::Off };
             }
             "insecure_rst" | "insecure_syn" | "insecure_ack" | "blackhole" | "drop_synfin"
             | "delayed_ack" | "newcwv" | "rfc3042" | "rfc3390" | "rfc3465" | "rfc6675_pipe"

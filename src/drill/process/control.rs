@@ -4,7 +4,8 @@ use netmart_proto::tcp;
 
 use super::stream::Phase;
 use super::{
-    Call, CallError, Descriptor, Expression, Outcome, Process, Role, Syscall, is_open, number, value,
+    Call, CallError, Descriptor, Expression, Outcome, Process, Role, Syscall, is_open, number,
+    value,
 };
 
 impl Process {
@@ -95,7 +96,12 @@ impl Process {
     }
 
     /// Success with a number written where the script expects one.
-    pub(super) fn out_number(&self, expected: Option<&Expression>, actual: i64, what: &str) -> Call {
+    pub(super) fn out_number(
+        &self,
+        expected: Option<&Expression>,
+        actual: i64,
+        what: &str,
+    ) -> Call {
         let mut faults = Vec::new();
         if let Some(expected) = expected.filter(|expected| !is_open(expected)) {
             let wanted = self.first_number(expected)?;

@@ -16,6 +16,7 @@ use super::{
 pub(super) struct Epoll(BTreeMap<i64, i64>);
 
 const IN: i64 = 1;
+const PRI: i64 = 2;
 const OUT: i64 = 4;
 const ERR: i64 = 8;
 const HUP: i64 = 0x10;
@@ -47,6 +48,9 @@ impl Process {
                 }
                 if stream.is_shut() {
                     ready |= OUT;
+                }
+                if stream.is_urgent() {
+                    ready |= PRI;
                 }
                 if peer_closed || stream.at_end() {
                     ready |= RDHUP;

@@ -48,6 +48,8 @@ pub(super) struct Stream {
     /// Segments that are not full wait.
     corked: bool,
     info: Option<Info>,
+    /// Octets up to the end of urgent data.
+    urgent: usize,
     /// What the network has said last; the reason, if nobody answers.
     soft_error: Option<IcmpKind>,
 }
@@ -118,6 +120,7 @@ impl Stream {
             read_shut: false,
             corked: false,
             info: None,
+            urgent: 0,
             soft_error: None,
         }
     }
@@ -220,6 +223,7 @@ impl Stream {
 
     fn skip(&mut self, octets: usize) {
         self.unread -= octets;
+        self.urgent = self.urgent.saturating_sub(octets);
         let mut left = octets;
         while let Some(chunk) = self.inbox.front_mut().filter(|_| left > 0) {
             let part = chunk.len().min(left);
@@ -236,6 +240,18 @@ impl Stream {
         self.queued += octets.len();
         self.outbox.push_back(octets);
         self.flush(dataspace);
+    }
+
+    /// Queues octets whose last one is urgent (RFC 6093).
+    pub(super) fn write_urgent(&mut self, octets: Bytes, dataspace: &mut Dataspace) {
+        let until = self.queued + octets.len();
+        self.say(Body::Urgent(u32::try_from(until).unwrap_or(u32::MAX)), dataspace);
+        self.write(octets, dataspace);
+    }
+
+    /// Whether urgent data is on its way to the program.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.urgent > 0
     }
 
     /// Holds back what does not fill a segment, or no longer.
@@ -325,6 +341,7 @@ impl Stream {
                 Body::End => self.at_end = true,
                 Body::Credit(octets) => self.credited(octets as usize, dataspace),
                 Body::Info(info) => self.info = Some(*info),
+                Body::Urgent(octets) => self.urgent = self.unread + octets as usize,
                 Body::Closed(reason) => self.over(reason),
                 Body::Trouble(Trouble::Icmp(kind)) => self.soft_error = Some(kind),
                 Body::Urgent(_) | Body::Trouble(_) => {}

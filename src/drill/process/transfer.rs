@@ -76,6 +76,9 @@ impl Process {
         let fd = self.descriptor_of(call)?;
         let buffer = self.buffer(call)?;
         let flavour = self.flavour();
+        if has(buffer.flags, "MSG_OOB", flavour) {
+            return Err(CallError::unsupported("urgent data out of line: it stays in the stream"));
+        }
         if has(buffer.flags, "MSG_ERRQUEUE", flavour) {
             return Err(CallError::unsupported("the error queue of sockets"));
         }
@@ -137,9 +140,7 @@ impl Process {
         let fd = self.descriptor_of(call)?;
         let buffer = self.buffer(call)?;
         let flavour = self.flavour();
-        if has(buffer.flags, "MSG_OOB", flavour) {
-            return Err(CallError::unsupported("urgent data by MSG_OOB"));
-        }
+        let urgent = has(buffer.flags, "MSG_OOB", flavour);
         if has(buffer.flags, "MSG_FASTOPEN", flavour) {
             return Err(CallError::unsupported("data in a SYN by MSG_FASTOPEN"));
         }
@@ -167,13 +168,21 @@ impl Process {
             if len == 0 && buffer.len > 0 {
                 return Ok(Outcome::error("EAGAIN"));
             }
-            stream.write(octets(len), dataspace);
+            if urgent {
+                stream.write_urgent(octets(len), dataspace);
+            } else {
+                stream.write(octets(len), dataspace);
+            }
             return Ok(Outcome::value(len as i64));
         }
         // A call that has waited for the handshake has written nothing yet.
         if first || !self.writing.contains(&fd) {
             self.writing.insert(fd);
-            stream.write(octets(buffer.len), dataspace);
+            if urgent {
+                stream.write_urgent(octets(buffer.len), dataspace);
+            } else {
+                stream.write(octets(buffer.len), dataspace);
+            }
         }
         self.settle()?;
         let queued = self.stream_at(fd).map_or(0, |stream| stream.queued());
