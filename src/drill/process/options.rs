@@ -193,6 +193,10 @@ impl Process {
         if let Some(socket) = self.socket_at(fd)? {
             socket.options.numbers.insert(name.clone(), stored);
         }
+        if matches!(name.as_str(), "TCP_CORK" | "TCP_NOPUSH") {
+            // What is held back depends on what fills a segment.
+            self.inquire(fd)?;
+        }
         self.tell_connection(fd, &name, number, &settings);
         self.restate(fd)
     }

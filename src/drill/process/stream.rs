@@ -47,6 +47,10 @@ pub(super) struct Stream {
     read_shut: bool,
     /// Segments that are not full wait.
     corked: bool,
+    /// Whether more is to follow what was written last.
+    expects_more: bool,
+    /// The octets that fill a segment, once that is known.
+    full_segment: Option<usize>,
     info: Option<Info>,
     /// Octets up to the end of urgent data.
     urgent: usize,
@@ -119,6 +123,8 @@ impl Stream {
             finish: Finish::No,
             read_shut: false,
             corked: false,
+            expects_more: false,
+            full_segment: None,
             info: None,
             urgent: 0,
             soft_error: None,
@@ -260,20 +266,27 @@ impl Stream {
         self.flush(dataspace);
     }
 
+    /// Says whether more is to follow what is written next, so that a part of a segment can wait for it.
+    pub(super) fn expect_more(&mut self, expects_more: bool) {
+        self.expects_more = expects_more;
+    }
+
+    /// Whether what does not fill a segment is held back.
     pub(super) fn is_corked(&self) -> bool {
-        self.corked
+        self.corked || self.expects_more
     }
 
     /// Hands the stack what it takes.
     fn flush(&mut self, dataspace: &mut Dataspace) {
-        let held_back = match self.segment_size() {
-            Some(size) if self.corked && self.finish == Finish::No => self.queued % size,
-            None if self.corked => self.queued,
-            _ => 0,
+        let held_back = match self.full_segment {
+            _ if !self.is_corked() || self.finish != Finish::No => 0,
+            Some(size) => self.queued % size,
+            None => self.queued,
         };
         let mut left = self.credit.min(self.queued - held_back);
         let mut chunks = Chunks::new();
-        while let Some(mut chunk) = self.outbox.pop_front().filter(|_| left > 0) {
+        while left > 0 {
+            let Some(mut chunk) = self.outbox.pop_front() else { break };
             if chunk.len() > left {
                 self.outbox.push_front(chunk.split_off(left));
             }
@@ -340,7 +353,10 @@ impl Stream {
                 Body::Data(chunks) => chunks.into_iter().for_each(|chunk| self.receive(chunk)),
                 Body::End => self.at_end = true,
                 Body::Credit(octets) => self.credited(octets as usize, dataspace),
-                Body::Info(info) => self.info = Some(*info),
+                Body::Info(info) => {
+                    self.full_segment = Some(usize::from(info.send_mss.max(1)));
+                    self.info = Some(*info);
+                }
                 Body::Urgent(octets) => self.urgent = self.unread + octets as usize,
                 Body::Closed(reason) => self.over(reason),
                 Body::Trouble(Trouble::Icmp(kind)) => self.soft_error = Some(kind),

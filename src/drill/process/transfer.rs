@@ -144,8 +144,10 @@ impl Process {
         if has(buffer.flags, "MSG_FASTOPEN", flavour) {
             return Err(CallError::unsupported("data in a SYN by MSG_FASTOPEN"));
         }
-        if has(buffer.flags, "MSG_MORE", flavour) {
-            return Err(CallError::unsupported("MSG_MORE"));
+        let expects_more = has(buffer.flags, "MSG_MORE", flavour);
+        if expects_more {
+            // What is held back depends on what fills a segment.
+            self.inquire(fd)?;
         }
         let dataspace = &mut self.world.dataspace;
         let Some(Descriptor::Socket(socket)) = self.descriptors.get_mut(&fd) else {
@@ -162,6 +164,7 @@ impl Process {
         if stream.phase() == Phase::Connecting {
             return Ok(if waits { Outcome::Blocked(None) } else { Outcome::error("EAGAIN") });
         }
+        stream.expect_more(expects_more);
         let octets = |len: usize| Bytes::from(filled(&buffer.octets, len));
         if !waits {
             let len = buffer.len.min(stream.room());
