@@ -360,7 +360,7 @@ impl Stream {
                 Body::Urgent(octets) => self.urgent = self.unread + octets as usize,
                 Body::Closed(reason) => self.over(reason),
                 Body::Trouble(Trouble::Icmp(kind)) => self.soft_error = Some(kind),
-                Body::Urgent(_) | Body::Trouble(_) => {}
+                Body::Trouble(_) => {}
                 Body::Abort | Body::Set(_) | Body::Inquire => {}
             }
         }
