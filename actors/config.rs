@@ -28,6 +28,9 @@ pub struct Config {
     /// The most connections per listener in their handshake. What becomes of a SYN beyond says
     /// `syn_cookies`.
     pub half_open: usize,
+    /// While so many connections per listener are in their handshake, data of SYNs that show a Fast Open
+    /// cookie waits for the handshake, too (RFC 7413 section 5.1).
+    pub fast_open_pending: usize,
     /// When to answer a SYN without keeping anything of it.
     pub syn_cookies: SynCookies,
     /// About how many challenge acknowledgements all connections may send per second (RFC 5961
@@ -58,6 +61,7 @@ impl Default for Config {
             max_listeners: 1_024,
             backlog: 1_024,
             half_open: 1_024,
+            fast_open_pending: 256,
             syn_cookies: SynCookies::WhenFull,
             challenges: 1_000,
             max_bound: 4_096,

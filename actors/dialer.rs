@@ -17,9 +17,10 @@ use netmart_proto::wire::{IpVersion, Protocol};
 use crate::address::{Address, Flow, FlowPattern, HandleId, Local, LocalAddress, RemoteAddress};
 use crate::channel::{feed_demand, is_users};
 use crate::config::{Config, TcpConfigs};
+use crate::fast_open::FastOpenCache;
 use crate::message::{
-    Channel, ChannelPattern, ConnectionKey, ForAsker, PortReply, PortRequest, PortsOf,
-    PortsOfPattern, Refusal, Refused, SegmentsIn, Terms, TermsPattern,
+    Channel, ChannelPattern, ConnectionKey, FastOpenHint, ForAsker, OfPeerPattern, PortReply,
+    PortRequest, PortsOf, PortsOfPattern, Refusal, Refused, SegmentsIn, Terms, TermsPattern,
 };
 use crate::packets::Packets;
 use crate::relay::Relay;
@@ -62,6 +63,7 @@ pub struct Dialer {
     secrets: Rc<Secrets>,
     routes: RouteTable,
     terms: TermsTable,
+    fast_open: FastOpenCache,
     matcher: DemandMatcher<Wish>,
     /// Wishes for which a port was asked.
     asked: VecDeque<Asked>,
@@ -86,6 +88,7 @@ impl Dialer {
             secrets,
             routes: RouteTable::default(),
             terms: TermsTable::default(),
+            fast_open: FastOpenCache::default(),
             matcher: DemandMatcher::new(DemandPolicy {
                 start_limit: START_LIMIT,
                 restart: Restart::Never,
@@ -98,6 +101,7 @@ impl Dialer {
         watch_routes(Spawn::new("dialer", dialer))
             // Before the interests: terms are stated before the wish that they are for.
             .watch::<Terms>(TermsPattern::any())
+            .subscribe::<FastOpenHint>(OfPeerPattern::any())
             .watch_interest::<SegmentsIn>(Role::Subscriber, FlowPattern::any())
             .watch_interest::<PortRequest>(Role::Subscriber, PortsOfPattern::any())
             // Providers first: relays are among them, and what has one must not be dialled again.
@@ -186,10 +190,17 @@ impl Dialer {
         let version = IpVersion::of(&wish.remote.0.ip);
         let config = self.configs.on_terms(terms, path.capabilities, version);
         let packets = Packets::on_terms(terms);
-        let vector = StateVector::connect(flow, config, packets, &self.secrets, ctx.now());
+        let first = terms.and_then(|terms| terms.first.clone());
+        let mut vector = StateVector::connect(flow, &config, packets, &self.secrets, ctx.now());
+        if let Some(octets) = first {
+            vector.write_first(octets);
+        }
+        if config.fast_open_client {
+            vector.open_fast(self.fast_open.wish(wish.remote.0.ip));
+        }
         // The relay first: the state vector must never see itself without one.
         ctx.spawn(Relay::spawn(flow, Local::Handle(wish.handle), self.relay_patience));
-        ctx.spawn(vector);
+        ctx.spawn(vector.dial());
         self.matcher.supply_appeared(wish, ctx.now());
     }
 }
@@ -260,6 +271,12 @@ impl Watcher<Interest<SegmentsIn>> for Dialer {
             Change::Appeared(_) => self.connections += 1,
             Change::Gone(_) => self.connections -= 1,
         }
+    }
+}
+
+impl Handler<FastOpenHint> for Dialer {
+    fn handle(&mut self, hint: Delivery<'_, FastOpenHint>, _ctx: &mut Context<'_, Self>) {
+        self.fast_open.learn(hint.of.ip, hint.news);
     }
 }
 

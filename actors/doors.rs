@@ -72,10 +72,15 @@ impl Doors {
         }
     }
 
+    /// How many connections of a listener are in their handshake.
+    pub(crate) fn half_open(&self, listener: Listener) -> usize {
+        self.half_open.get(&listener).copied().unwrap_or(0)
+    }
+
     /// Which listener takes a connection to `local`: one on the very address before one on all.
     pub(crate) fn knock(&self, local: LocalAddress) -> Knock {
         let Some((listener, backlog)) = self.at(local) else { return Knock::Nobody };
-        let half_open = self.half_open.get(&listener).copied().unwrap_or(0);
+        let half_open = self.half_open(listener);
         match backlog {
             Backlog::Full => Knock::Full,
             Backlog::Open if half_open >= self.half_open_limit => Knock::Crowded(listener),

@@ -169,6 +169,15 @@ impl ConnectionKey {
 }
 
 key! {
+    /// A peer, whatever its port.
+    #[derive(Copy)]
+    pub struct OfPeer / OfPeerPattern {
+        /// Its address.
+        pub ip: IpAddr,
+    }
+}
+
+key! {
     /// Whose connections are meant.
     #[derive(Copy)]
     pub struct TermsKey / TermsPattern {

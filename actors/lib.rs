@@ -32,6 +32,7 @@ mod content;
 pub mod dialer;
 mod doors;
 pub mod end;
+mod fast_open;
 pub mod ip;
 mod keys;
 pub mod ledger;

@@ -313,6 +313,20 @@ pub struct TimeWait {
 
 topic!(TimeWait, "time-wait", flow: Flow, |_this, _out| Ok(()));
 
+/// How an attempt at Fast Open went (RFC 7413): state vector to dialer, which remembers it for the next.
+#[derive(Clone, Debug)]
+pub struct FastOpenHint {
+    /// The peer.
+    pub of: OfPeer,
+    /// What there is to remember.
+    pub news: tcp::FastOpenNews,
+}
+
+topic!(FastOpenHint, "fast-open-hint", of: OfPeer, |this, out| match this.news {
+    tcp::FastOpenNews::Cookie(_) => out.write_str("a cookie"),
+    tcp::FastOpenNews::Failed => out.write_str("failed"),
+});
+
 // ---------------------------------------------------------------------------------- ports
 
 /// Somebody wants a port: anyone to port allocator.
@@ -438,6 +452,9 @@ pub struct Terms {
     pub packets: Option<Rc<PacketTerms>>,
     /// Dial from this port instead of one that the allocator chooses.
     pub port: Option<u16>,
+    /// The first octets to send: with the SYN, if Fast Open is on and the peer gave a cookie, behind the
+    /// handshake if not. At most what fits the smallest send buffer counts, 128 KiB.
+    pub first: Option<Bytes>,
 }
 
 topic!(Terms, "terms", of: TermsKey, |this, out| match this.port {
@@ -449,7 +466,7 @@ impl Terms {
     /// No wishes for connections of `local`.
     pub const fn of(local: Local) -> Self {
         let of = TermsKey { local };
-        Self { of, tcp: None, max_segment: None, ip: None, packets: None, port: None }
+        Self { of, tcp: None, max_segment: None, ip: None, packets: None, port: None, first: None }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use netmart_proto::tcp::{ChallengeBudget, Ends, IsnGenerator, SynCookies};
+use netmart_proto::tcp::{ChallengeBudget, Ends, FastOpenKey, IsnGenerator, SynCookies};
 use rand::Rng;
 
 use crate::address::Flow;
@@ -15,6 +15,8 @@ pub struct Secrets {
     pub isn: IsnGenerator,
     /// SYN cookies.
     pub cookies: SynCookies,
+    /// Fast Open cookies.
+    pub fast_open: FastOpenKey,
     /// How many challenges all connections may send together.
     pub challenges: Rc<ChallengeBudget>,
 }
@@ -30,6 +32,7 @@ impl Secrets {
         Self {
             isn: IsnGenerator::new(key()),
             cookies: SynCookies::new(key()),
+            fast_open: FastOpenKey::new(key()),
             challenges: Rc::new(ChallengeBudget::new(key(), challenges)),
         }
     }

@@ -15,10 +15,11 @@ use smallvec::{SmallVec, smallvec};
 use crate::address::{Direction, Flow, Listener};
 use crate::channel::parties;
 use crate::clock::{instant, time};
+use crate::fast_open::FastOpenWish;
 use crate::message::{
-    Arrivals, Body, Channel, ChannelKey, Chunks, CloseReason, Established, HalfOpen, Listening,
-    ListeningPattern, OfListener, PathDoubted, PortInUse, PortKey, Reoffer, SegmentsIn,
-    SegmentsOut, Setting, TimeWait,
+    Arrivals, Body, Channel, ChannelKey, Chunks, CloseReason, Established, FastOpenHint, HalfOpen,
+    Listening, ListeningPattern, OfListener, OfPeer, PathDoubted, PortInUse, PortKey, Reoffer,
+    SegmentsIn, SegmentsOut, Setting, TimeWait,
 };
 use crate::packets::Packets;
 use crate::secrets::Secrets;
@@ -33,6 +34,8 @@ pub struct StateVector {
     channel: Option<Publisher<Channel>>,
     /// What holds as long as the connection is in its present phase.
     standing: Option<Handle>,
+    /// That it is in its handshake, which the other may overlap with Fast Open.
+    half_open: Option<Handle>,
     /// Whether that phase is TIME-WAIT.
     time_wait: bool,
     listener: Option<Listener>,
@@ -51,6 +54,16 @@ pub struct StateVector {
     hushed: bool,
 }
 
+/// A SYN that opens a connection.
+pub(crate) struct Syn<'a> {
+    /// The segment.
+    pub(crate) segment: &'a Segment,
+    /// When it arrived.
+    pub(crate) at: Instant,
+    /// Whether its data may be taken before the handshake is complete, if it shows a cookie.
+    pub(crate) may_take_data: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
     Expected,
@@ -65,40 +78,62 @@ const CREDIT_PORTION: usize = 32 * 1024;
 const WAKE: TimerToken = TimerToken(0);
 
 impl StateVector {
-    /// An active opener, for the dialer. Its SYN leaves as soon as it starts.
+    /// An active opener, for the dialer, to be finished with [`dial`](Self::dial). Its SYN leaves as soon
+    /// as it starts.
     pub(crate) fn connect(
         flow: Flow,
-        config: Rc<tcp::Config>,
+        config: &Rc<tcp::Config>,
         packets: Packets,
         secrets: &Secrets,
         now: Time,
-    ) -> Spawn<Self> {
+    ) -> Self {
         let ends = secrets.ends(flow);
         let iss = secrets.isn.isn(instant(now), ends.local, ends.remote);
-        let mut machine = tcp::StateVector::connect(config, iss, instant(now));
+        let mut machine = tcp::StateVector::connect(Rc::clone(config), iss, instant(now));
         machine.set_timestamp_offset(ends.timestamp_offset);
         machine.set_challenge_budget(Rc::clone(&secrets.challenges));
-        let port = PortKey { protocol: Protocol::TCP, port: flow.local.0.port };
-        Self::new(flow, machine, packets, None).spawn().assert(PortInUse {
-            port,
-            ip: None,
-            remote: Some(flow.remote),
-        })
+        Self::new(flow, machine, packets, None)
     }
 
-    /// A passive opener, for the codec: answers `syn`, which came for `listener`.
+    /// Queues octets before there is a relay, for the SYN if that may carry any.
+    pub(crate) fn write_first(&mut self, mut octets: Bytes) {
+        octets.truncate(self.machine.writable());
+        self.machine.write(octets);
+    }
+
+    /// Tries Fast Open.
+    pub(crate) fn open_fast(&mut self, wish: FastOpenWish) {
+        match wish {
+            FastOpenWish::Show(cookie) => self.machine.set_fast_open(Some(cookie)),
+            FastOpenWish::Ask => self.machine.set_fast_open(None),
+            FastOpenWish::None => {}
+        }
+    }
+
+    /// The active opener, ready to be spawned.
+    pub(crate) fn dial(self) -> Spawn<Self> {
+        let flow = self.flow;
+        let port = PortKey { protocol: Protocol::TCP, port: flow.local.0.port };
+        self.spawn().assert(PortInUse { port, ip: None, remote: Some(flow.remote) })
+    }
+
+    /// A passive opener, for the codec: answers a SYN, which came for `listener`.
     pub(crate) fn accept(
         flow: Flow,
         listener: Listener,
         config: Rc<tcp::Config>,
         packets: Packets,
         secrets: &Secrets,
-        syn: &Segment,
-        at: Instant,
+        Syn { segment, at, may_take_data }: Syn<'_>,
     ) -> Spawn<Self> {
         let ends = secrets.ends(flow);
         let iss = secrets.isn.isn(at, ends.local, ends.remote);
-        let mut machine = tcp::StateVector::accept(config, syn, iss, at);
+        let gives_cookies = config.fast_open_server;
+        let mut machine = tcp::StateVector::accept(config, segment, iss, at);
+        if gives_cookies {
+            let (key, peer) = (&secrets.fast_open, flow.remote.0.ip);
+            machine.answer_fast_open(segment, key, peer, may_take_data, at);
+        }
         machine.set_timestamp_offset(ends.timestamp_offset);
         machine.set_challenge_budget(Rc::clone(&secrets.challenges));
         Self::new(flow, machine, packets, Some(listener)).spawn()
@@ -130,6 +165,7 @@ impl StateVector {
             segments_out: None,
             channel: None,
             standing: None,
+            half_open: None,
             time_wait: false,
             listener,
             timer: None,
@@ -177,6 +213,9 @@ impl StateVector {
     fn drain(&mut self, ctx: &mut Context<'_, Self>) {
         self.hand_up(ctx);
         self.tell_events(ctx);
+        if self.half_open.is_some() && self.machine.state() != tcp::State::SynReceived {
+            self.half_open = None;
+        }
         self.transmit(ctx);
         self.grant_credit(ctx);
         if self.machine.state() == tcp::State::Closed {
@@ -220,6 +259,10 @@ impl StateVector {
     }
 
     fn tell_events(&mut self, ctx: &mut Context<'_, Self>) {
+        while let Some(news) = self.machine.poll_fast_open() {
+            let of = OfPeer { ip: self.flow.remote.0.ip };
+            ctx.send(FastOpenHint { of, news });
+        }
         while let Some(event) = self.machine.poll_event() {
             match event {
                 tcp::Event::Connected => self.established(ctx),
@@ -341,7 +384,7 @@ impl Actor for StateVector {
         self.channel = Some(ctx.publisher());
         if let Some(listener) = self.listener {
             let of = OfListener { listener, flow: self.flow };
-            self.standing = Some(ctx.assert(HalfOpen { of }));
+            self.half_open = Some(ctx.assert(HalfOpen { of }));
         }
         self.drain(ctx);
     }

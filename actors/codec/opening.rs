@@ -16,7 +16,7 @@ use crate::config::SynCookies;
 use crate::doors::Knock;
 use crate::message::{Arrivals, Backlog, SegmentsIn};
 use crate::packets::Packets;
-use crate::state_vector::StateVector;
+use crate::state_vector::{StateVector, Syn};
 
 /// What becomes of a SYN.
 pub(super) enum Entry {
@@ -70,8 +70,9 @@ impl Codec {
         };
         let syn = segments.remove(0);
         let packets = self.packets_of(listener, back);
-        let mut vector =
-            StateVector::accept(flow, listener, config, packets, &self.secrets, &syn, at);
+        let may_take_data = self.doors.half_open(listener) < self.fast_open_pending;
+        let syn = Syn { segment: &syn, at, may_take_data };
+        let mut vector = StateVector::accept(flow, listener, config, packets, &self.secrets, syn);
         if !segments.is_empty() {
             vector =
                 vector.deliver(SegmentsIn { flow, arrivals: Arrivals::Segments(segments), at });

@@ -178,7 +178,7 @@ impl StateVector {
     }
 
     /// Frees what was acknowledged, and tells the application when that is worth a message.
-    fn release(&mut self, una: SeqNumber) {
+    pub(super) fn release(&mut self, una: SeqNumber) {
         let octets = (una.0.wrapping_sub(self.snd.base.0) as usize).min(self.send_buffer.len());
         if una.is_after(self.snd.base) && octets > 0 {
             self.send_buffer.release(octets);

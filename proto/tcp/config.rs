@@ -75,6 +75,11 @@ pub struct Config {
     pub mtu_probing: MtuProbing,
     /// Which ICMP errors end a handshake.
     pub icmp_refusal: IcmpRefusal,
+    /// Dial with Fast Open (RFC 7413): ask peers for cookies, and send data with the SYN to who gave one.
+    pub fast_open_client: bool,
+    /// Give Fast Open cookies to who asks, and take the data of SYNs that show one. It may come twice,
+    /// if its SYN does (RFC 7413 section 6.1).
+    pub fast_open_server: bool,
     /// How many challenge acknowledgements may be sent per second (RFC 5961 section 7).
     pub challenge_ack_limit: u32,
 }
@@ -152,6 +157,8 @@ impl Default for Config {
             initial_window: 10,
             mtu_probing: MtuProbing::BlackHole,
             icmp_refusal: IcmpRefusal::HardErrors,
+            fast_open_client: false,
+            fast_open_server: false,
             challenge_ack_limit: 10,
         }
     }

@@ -41,7 +41,7 @@ impl StateVector {
     pub(super) fn handle_in_syn_sent(&mut self, segment: Segment, now: Instant) {
         let has_ack = segment.flags.contains(Flags::ACK);
         // First: an acknowledgement of anything but our SYN shows a connection of old.
-        if has_ack && segment.ack != self.snd.nxt {
+        if has_ack && !self.acknowledges_syn(segment.ack) {
             if !segment.flags.contains(Flags::RST) {
                 self.pending.reset_reply = Some(segment.ack);
             }
@@ -62,6 +62,7 @@ impl StateVector {
         self.learn_peer(&segment, now);
         if has_ack {
             self.measure_handshake(&segment, now);
+            self.fast_open_answered(&segment);
             self.snd.una = segment.ack;
             self.establish(&segment, now);
             self.need_ack(AckNeed::Now);
@@ -172,7 +173,8 @@ impl StateVector {
 
     fn establish(&mut self, segment: &Segment, now: Instant) {
         self.state = State::Established;
-        self.events.connected = true;
+        // Who was let in early has heard it.
+        self.events.connected |= !self.is_open_early();
         self.events.writable = true;
         self.patience.attempts = 0;
         self.patience.since = None;

@@ -5,6 +5,7 @@
 //! | `acceptance` | is this segment acceptable |
 //! | `input`, `handshake` | what state comes next |
 //! | `challenge` | may I answer who may be guessing |
+//! | `fast_open` | may data travel with a SYN |
 //! | `cookie` | must I remember who asked |
 //! | `ack`, `scoreboard` | what has arrived, what is lost |
 //! | `gain`, `rack`, `tail` | when does silence mean loss |
@@ -33,6 +34,7 @@ mod deadline;
 #[allow(dead_code, reason = "some facts are for controllers to come")]
 mod delivery;
 mod event;
+mod fast_open;
 mod gain;
 mod handshake;
 mod icmp;
@@ -64,6 +66,7 @@ pub use challenge::ChallengeBudget;
 pub use config::{Bbr, Config, CongestionControl, IcmpRefusal, KeepAlive, MtuProbing};
 pub use cookie::{Ends, SynCookies};
 pub use event::{Event, IcmpError, IcmpKind, Reason, Retransmission, Transmit, Trouble};
+pub use fast_open::{FastOpenKey, FastOpenNews};
 pub use info::{Agreed, Counters, Info, LimitedBy, Resent};
 pub use isn::IsnGenerator;
 pub use state::State;

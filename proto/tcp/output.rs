@@ -34,7 +34,7 @@ impl StateVector {
         if self.pending.ack == AckNeed::Alone {
             return Some(self.pure_ack(now));
         }
-        if self.state.may_transmit_data() {
+        if self.may_transmit() {
             let data = self.probe(now).or_else(|| self.tail_probe(now));
             let data = data.or_else(|| self.resend_or_fresh(now));
             if data.is_some() {
@@ -63,6 +63,7 @@ impl StateVector {
         segment.options.window_scale = scales.then_some(self.rcv.shift);
         // The window of a SYN is never scaled (RFC 7323 section 2.2).
         segment.window = clamp_window(self.receive_buffer.space());
+        self.fast_open_syn(&mut segment, retransmission.is_some());
         if let Some(cause) = retransmission {
             self.counters.resent.count(cause, 1);
         } else {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::challenge::Challenges;
 use super::congestion::Congestion;
 use super::event::Events;
+use super::fast_open::FastOpening;
 use super::pacing::Pacer;
 use super::path::Path;
 use super::reassembly::Reassembly;
@@ -71,7 +72,8 @@ pub struct StateVector {
     pub(super) events: Events,
     pub(super) ended: Option<Reason>,
     pub(super) challenges: Challenges,
-    /// Boxed, for hardly anybody needs it.
+    /// Boxed, for hardly anybody needs it, as the next.
+    pub(super) fast_open: Option<Box<FastOpening>>,
     pub(super) urgent: Option<Box<Urgent>>,
     pub(super) counters: Counters,
 }
@@ -270,6 +272,7 @@ impl StateVector {
             events: Events::default(),
             ended: None,
             challenges: Challenges::default(),
+            fast_open: None,
             urgent: None,
             counters: Counters::default(),
             config,
@@ -351,7 +354,7 @@ impl StateVector {
         if self.state == State::Closed {
             return;
         }
-        let was_connected = self.state.is_synchronised();
+        let was_connected = self.state.is_synchronised() || self.is_open_early();
         self.state = State::Closed;
         self.ended = Some(reason);
         self.timers.stop_all();

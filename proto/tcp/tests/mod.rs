@@ -5,6 +5,7 @@
 mod acceptance;
 mod close;
 mod cookie;
+mod fast_open;
 mod handshake;
 mod icmp;
 mod injection;
