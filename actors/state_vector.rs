@@ -416,7 +416,13 @@ impl Handler<Channel> for StateVector {
         let now = instant(ctx.now());
         match message.take().body {
             Body::Data(chunks) => self.write(chunks, ctx),
-            Body::Urgent(octets) => self.machine.announce_urgent(octets),
+            Body::Urgent(octets) => {
+                self.machine.announce_urgent(octets);
+                if octets > 0 && self.credit > 0 {
+                    // Who has credit says the octets next: one segment for both.
+                    return;
+                }
+            }
             Body::End => self.machine.shutdown(now),
             Body::Credit(octets) => self.machine.grant(octets as usize, now),
             Body::Abort => self.machine.abort(now),

@@ -79,6 +79,8 @@ struct Run<'a> {
     early: Vec<Claimable>,
     /// The highest acknowledgement that the stack has sent, on the wire.
     acked: Option<u32>,
+    /// When the last packet was sent that the script has.
+    claimed_at: Option<Time>,
     /// How many of `unclaimed` were sent before the program began to close everything.
     owed: usize,
     /// A system call that waits.
@@ -196,6 +198,7 @@ pub(super) fn run(script: &Script, options: &Options) -> Ran {
         unclaimed: VecDeque::new(),
         early: Vec::new(),
         acked: None,
+        claimed_at: None,
         owed: 0,
         waiting: None,
         last: None,
@@ -329,6 +332,7 @@ impl<'a> Run<'a> {
         self.unclaimed.clear();
         self.early.clear();
         self.acked = None;
+        self.claimed_at = None;
         self.owed = 0;
     }
 

@@ -138,6 +138,7 @@ impl Run<'_> {
             seen.push(next.seen.clone());
             match self.conversation.judge(packet, &seen, &self.rules) {
                 Verdict::Met => {
+                    self.claimed_at = Some(next.sent.at);
                     pieces.push(next);
                     let first = &pieces[0];
                     return self.check_time(event, packet, due, first);
@@ -264,14 +265,11 @@ impl Run<'_> {
         }))
     }
 
-    /// Nothing must be left that the stack has sent before the program began to clean up; acknowledgements
-    /// aside, which may come as they like.
+    /// Nothing must be left that the stack has sent before the program began to clean up; but for
+    /// acknowledgements, which may come as they like, and the rest of a burst whose beginning the script has.
     pub(super) fn nothing_is_left(&self) -> Step {
-        let lenient = !self.rules.ack_times;
         let mut owed = self.unclaimed.iter().take(self.owed);
-        let Some(left) = owed.find(|left| !(lenient && left.is_plain_ack())) else {
-            return Ok(());
-        };
+        let Some(left) = owed.find(|left| !self.may_be_left(left)) else { return Ok(()) };
         Err(End::Failed(Box::new(Mismatch {
             time: Some(since_start(left.sent.at)),
             reason: "sent, and not in the script".to_owned(),
@@ -279,5 +277,11 @@ impl Run<'_> {
             trace: self.process.world.story().leading_to(left.sent.cause),
             ..Mismatch::default()
         })))
+    }
+
+    fn may_be_left(&self, left: &Claimable) -> bool {
+        let has_text = left.seen.segment().is_some_and(|segment| !segment.payload.is_empty());
+        let ends_burst = has_text && self.claimed_at == Some(left.sent.at);
+        !self.rules.ack_times && left.is_plain_ack() || !self.rules.segmentation && ends_burst
     }
 }
