@@ -42,6 +42,22 @@ fn our_scripts_pass() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
+/// What a script says of TCP holds over either version of IP, unless it says for which it is.
+#[test]
+fn our_scripts_pass_over_ipv6() {
+    let options = Options { v6: Some(true), ..Options::default() };
+    let mut passed = 0;
+    for path in own_scripts() {
+        if fs::read_to_string(&path).expect("text").contains("--ip_version=ipv4") {
+            continue;
+        }
+        let report = run_file(&path, &options);
+        assert!(!matches!(report.verdict, Verdict::Failed(_)), "{report}");
+        passed += usize::from(report.verdict == Verdict::Passed);
+    }
+    assert!(passed > 50, "only {passed} passed");
+}
+
 /// A script that passes is one that would not, were the stack to do anything else: each outbound segment is
 /// made wrong in two ways.
 #[test]

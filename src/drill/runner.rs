@@ -140,6 +140,9 @@ impl Tolerance {
 /// How long after its due time an event is waited for, only to tell how late it came.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How many octets more the header of IPv6 has than that of IPv4.
+const IPV6_HEADER_MORE: u16 = 20;
+
 /// Longer than this no script runs.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
@@ -158,7 +161,15 @@ struct Due {
 pub(super) fn run(script: &Script, options: &Options) -> Ran {
     let mut settings = Settings::of(script);
     settings.exact_errors = options.rules.errnos;
-    let v6 = options.v6.unwrap_or(script.option("ip_version") == Some("ipv6"));
+    let written_for_v6 = script.option("ip_version") == Some("ipv6");
+    let v6 = options.v6.unwrap_or(written_for_v6);
+    // The segment sizes of the script hold over the other version, too, if its larger header has room; so
+    // do those who run the public suites over both.
+    settings.mtu = match (written_for_v6, v6) {
+        (false, true) => settings.mtu.saturating_add(IPV6_HEADER_MORE),
+        (true, false) => settings.mtu.saturating_sub(IPV6_HEADER_MORE),
+        _ => settings.mtu,
+    };
     let mut notes = Vec::new();
     let mut needs = None;
     // What stands before the first call sets up the stack; it is carried out again in its place, where
