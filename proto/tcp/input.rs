@@ -335,8 +335,12 @@ impl StateVector {
         self.need_ack(AckNeed::Alone);
         self.counters.out_of_order += 1;
         let limit = PIECES + self.receive_buffer.limit() as usize / OCTETS_PER_PIECE;
+        let end = seq + payload.len() as u32;
         match self.reassembly.insert(seq, payload, limit) {
-            Insertion::Kept { duplicate } => self.rcv.report(duplicate),
+            Insertion::Kept { duplicate } => {
+                self.counters.duplicates += u32::from(duplicate == Some((seq, end)));
+                self.rcv.report(duplicate);
+            }
             Insertion::Refused => self.counters.pieces_refused += 1,
         }
     }

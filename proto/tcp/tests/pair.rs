@@ -79,6 +79,10 @@ pub(super) struct Pair {
     under_way: Vec<(Instant, u64, usize, Segment)>,
     sent: u64,
     pub(super) delay: Duration,
+    /// How long the wire takes for an octet of the client's data, and how much may wait for it.
+    pub(super) bottleneck: Option<(Duration, usize)>,
+    /// When the wire is free again.
+    busy_until: Instant,
     pub(super) weather: Weather,
     pub(super) dice: Dice,
 }
@@ -99,6 +103,8 @@ impl Pair {
             under_way: Vec::new(),
             sent: 0,
             delay: Duration::from_millis(10),
+            bottleneck: None,
+            busy_until: now,
             weather,
             dice: Dice(seed.wrapping_mul(2_685_821_657_736_338_717) | 1),
         }
@@ -141,7 +147,7 @@ impl Pair {
         }
     }
 
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         for from in 0..2 {
             self.ends[from].attend(self.now);
             while let Some(transmit) = self.ends[from].vector.poll_transmit(self.now) {
@@ -185,8 +191,18 @@ impl Pair {
                 continue;
             }
             let late = self.dice.roll(1_000) < self.weather.reordering;
-            let extra = if late { self.dice.roll(8_000) } else { 0 };
-            let at = self.now + self.delay + Duration::from_micros(extra.into());
+            let most = self.delay.as_micros() as u32 * 4 / 5;
+            let extra = if late { self.dice.roll(most) } else { 0 };
+            let mut at = self.now + self.delay + Duration::from_micros(extra.into());
+            if let (Some((each, queue)), 1) = (self.bottleneck, to) {
+                let wait = self.busy_until.saturating_since(self.now);
+                let len = segment.payload.len() + 52;
+                if wait > each * queue as u32 {
+                    continue;
+                }
+                self.busy_until = self.now + wait + each * len as u32;
+                at = at + wait + each * len as u32;
+            }
             self.sent += 1;
             self.under_way.push((at, self.sent, to, segment.clone()));
         }

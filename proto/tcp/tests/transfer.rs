@@ -69,3 +69,39 @@ fn lost_acknowledgements_of_copies_do_not_inflate_the_time_out() {
     let pair = transfer(config, [pattern(98_883), pattern(17_021)], weather, 8);
     assert!(pair.ends[0].vector.info().srtt < Some(Duration::from_millis(100)));
 }
+
+/// A transfer to the server over a link of 50 Mbit/s and 40 ms, with one BDP of queue.
+fn bulk(weather: Weather, octets: usize) -> (f64, Pair) {
+    let mut pair = Pair::new(Config::default(), [pattern(octets), Bytes::new()], weather, 7);
+    pair.delay = Duration::from_millis(20);
+    pair.settle();
+    pair.bottleneck = Some((Duration::from_nanos(160), 250_000));
+    let start = pair.now;
+    while pair.ends[1].received.len() < octets {
+        assert!(pair.step());
+    }
+    let took = pair.now.saturating_since(start);
+    (octets as f64 * 8.0 / took.as_secs_f64() / 1e6, pair)
+}
+
+#[test]
+fn reordering_by_nearly_half_a_round_trip_costs_little() {
+    let [(undisturbed, _), (reordered, pair)] = [0, 50].map(|reordering| {
+        let weather = Weather { reordering, ..Weather::default() };
+        bulk(weather, 6_000_000)
+    });
+    assert!(reordered > 0.9 * undisturbed, "{reordered} and {undisturbed} Mbit/s");
+    let counters = pair.ends[0].vector.info().counters;
+    let vain = pair.ends[1].vector.info().counters.duplicates;
+    assert!(f64::from(vain) < 0.01 * counters.segments_out as f64, "{vain}: {counters:#?}");
+    assert_eq!(counters.resent.timeout, 0);
+}
+
+#[test]
+fn a_fiftieth_lost_is_repaired_without_a_time_out() {
+    let weather = Weather { loss: 20, ..Weather::default() };
+    let (rate, pair) = bulk(weather, 2_000_000);
+    let counters = pair.ends[0].vector.info().counters;
+    assert_eq!(counters.resent.timeout, 0, "{rate} Mbit/s, {counters:#?}");
+    assert!(counters.resent.rack > 0, "some retransmissions were lost as well");
+}
