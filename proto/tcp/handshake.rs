@@ -83,8 +83,7 @@ impl StateVector {
         self.rcv.edge = self.rcv.nxt + self.receive_buffer.space();
         match syn.options.timestamps {
             Some(theirs) if self.timestamps.agreed => {
-                self.timestamps.recent = theirs.value;
-                self.timestamps.recent_at = now;
+                self.timestamps.begin(theirs.value, now);
             }
             _ => self.timestamps.agreed = false,
         }

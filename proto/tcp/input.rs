@@ -170,8 +170,14 @@ impl StateVector {
             self.counters.bad_timestamps += 1;
             return false;
         };
-        if is_old_timestamp(timestamps, self.timestamps.recent, self.timestamps.recent_at, now) {
+        let late = !self.reassembly.is_empty() && !segment.payload.is_empty();
+        let least =
+            if late { self.timestamps.least_acceptable(now) } else { self.timestamps.recent };
+        if is_old_timestamp(timestamps, least, self.timestamps.recent_at, now) {
             self.counters.bad_timestamps += 1;
+            if segment.seq.is_before(self.rcv.nxt) {
+                self.note_duplicate(segment.seq, segment.payload.len() as u32);
+            }
             self.answer_unacceptable(segment, now);
             return false;
         }
@@ -219,9 +225,9 @@ impl StateVector {
         if let Some(timestamps) = segment.options.timestamps
             && self.timestamps.agreed
             && segment.seq.is_at_or_before(self.rcv.acked)
+            && !is_old_timestamp(timestamps, self.timestamps.recent, self.timestamps.recent_at, now)
         {
-            self.timestamps.recent = timestamps.value;
-            self.timestamps.recent_at = now;
+            self.timestamps.set_recent(timestamps.value, now);
         }
     }
 

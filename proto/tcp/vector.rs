@@ -142,6 +142,10 @@ pub(super) struct Timestamps {
     pub(super) recent: u32,
     /// When TS.Recent was set.
     pub(super) recent_at: Instant,
+    /// TS.Recent one and two portions of time before, at least.
+    earlier: [u32; 2],
+    /// When the present portion began.
+    portion_at: Instant,
 }
 
 impl Timestamps {
@@ -150,12 +154,45 @@ impl Timestamps {
         ((now.as_micros() / 1_000) as u32).wrapping_add(self.offset)
     }
 
+    /// The peer's SYN had this timestamp.
+    pub(super) fn begin(&mut self, value: u32, now: Instant) {
+        (self.recent, self.recent_at) = (value, now);
+        (self.earlier, self.portion_at) = ([value; 2], now);
+    }
+
+    /// Sets TS.Recent (RFC 7323 section 4.3).
+    pub(super) fn set_recent(&mut self, value: u32, now: Instant) {
+        if now.saturating_since(self.portion_at) >= REORDERING_PORTION {
+            self.earlier = [self.earlier[1], self.recent];
+            self.portion_at = now;
+        }
+        self.recent = value;
+        self.recent_at = now;
+    }
+
+    /// What PAWS compares with (RFC 7323 section 5.3) while something is missing: TS.Recent as it was
+    /// a second or two ago. A retransmission that fills the first hole has a newer timestamp than the
+    /// segments that are late for the others; it must not make them be taken for old duplicates.
+    pub(super) fn least_acceptable(&self, now: Instant) -> u32 {
+        let portions =
+            now.saturating_since(self.portion_at).as_micros() / REORDERING_PORTION.as_micros();
+        let earlier = match portions {
+            0 => self.earlier[0],
+            1 => self.earlier[1],
+            _ => self.recent,
+        };
+        if self.recent.wrapping_sub(earlier) < 1 << 31 { earlier } else { self.recent }
+    }
+
     /// How long ago we sent what the peer echoes; nothing if it cannot be one of ours.
     pub(super) fn elapsed(&self, echo: u32, now: Instant) -> Option<Duration> {
         let ticks = self.value(now).wrapping_sub(echo);
         (echo != 0 && ticks < 1 << 24).then(|| Duration::from_millis(ticks.into()))
     }
 }
+
+/// No segment is late by more than twice this and yet of use.
+const REORDERING_PORTION: Duration = Duration::from_secs(1);
 
 /// How long we have waited for an answer.
 #[derive(Debug)]

@@ -274,3 +274,28 @@ fn without_sack_each_segment_beyond_a_hole_repeats_the_acknowledgement_rfc_5681(
     }
     trace.silent();
 }
+
+#[test]
+fn what_is_late_for_a_hole_is_taken_though_a_retransmission_was_faster_rfc_7323() {
+    let config = Config { window_scaling: false, ..Config::default() };
+    let mut trace = Trace::established_with(config, "win=65535 mss=1000 sackok ts=5000/10000");
+    trace.recv(". 101:201 ack=1 ts=5001/10000");
+    trace.recv(". 301:401 ack=1 ts=5001/10000");
+    while trace.vector.poll_transmit(trace.now).is_some() {}
+    // The first hole is filled by a retransmission, the second by an original from before.
+    trace.recv(". 1:101 ack=1 ts=5050/10000");
+    trace.send(". 1:1 ack=201 sack=301:401");
+    trace.recv(". 201:301 ack=1 ts=5000/10000");
+    trace.send(". 1:1 ack=401 nosack");
+    // Without a hole, and older than seconds ago, PAWS is strict.
+    trace.recv(". 401:501 ack=1 ts=5049/10000");
+    trace.send(". 1:1 ack=401 nosack");
+    trace.recv(". 501:601 ack=1 ts=5051/10000");
+    trace.send(". 1:1 ack=401 sack=501:601");
+    trace.recv(". 401:501 ack=1 ts=4999/10000");
+    trace.send(". 1:1 ack=401 sack=501:601");
+    assert_eq!(trace.vector.info().counters.bad_timestamps, 2);
+    // The peer learns that its retransmission was needless.
+    trace.recv(". 1:101 ack=1 ts=4000/10000");
+    trace.send(". 1:1 ack=401 sack=1:101,501:601");
+}
