@@ -74,6 +74,8 @@ pub enum Setting {
     NoDelay(bool),
     /// Probe an idle peer (RFC 9293 section 3.8.4), or do not.
     KeepAlive(Option<tcp::KeepAlive>),
+    /// The congestion controller, which takes over the window as it is.
+    Congestion(tcp::CongestionControl),
     /// How long data may stay unacknowledged (RFC 9293 section 3.9.1.1); for ever if there is none.
     UserTimeout(Option<Duration>),
 }

@@ -360,6 +360,7 @@ impl StateVector {
             Setting::TellTrouble(on) => self.hushed = !on,
             Setting::NoDelay(on) => self.machine.set_nodelay(on, now),
             Setting::KeepAlive(keep_alive) => self.machine.set_keep_alive(keep_alive, now),
+            Setting::Congestion(control) => self.machine.set_congestion(control, now),
             Setting::UserTimeout(timeout) => self.machine.set_user_timeout(timeout, now),
         }
     }

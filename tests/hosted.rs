@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_rt::System;
 use netmart::net::{TcpListener, TcpStream};
 use netmart::proto::netem;
+use netmart::proto::tcp::CongestionControl;
 use netmart::sim::WireConfig;
 use netmart::stack::{Link, Stack, StackError, wire};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,6 +54,38 @@ fn both_directions_at_once_survive_a_bad_wire() {
         let received = exchange(stream, octets(700_000, 2)).await;
         assert!(received == octets(1_000_000, 1));
         assert!(serving.await.unwrap() == octets(700_000, 2));
+    });
+}
+
+#[test]
+fn a_stream_tells_how_it_does_and_takes_another_congestion_controller() {
+    let config = WireConfig::new(netem::Config {
+        rate: Some(10_000_000),
+        delay: Duration::from_millis(20),
+        ..Default::default()
+    });
+    on_a_paused_clock(async {
+        let (client, server) = pair(config);
+        let listener = TcpListener::bind(&server, "10.0.0.2:80").await.unwrap();
+        let serving = actix_rt::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut received = Vec::new();
+            stream.read_to_end(&mut received).await.unwrap();
+            (stream.info().await.unwrap().counters.bytes_in, received.len())
+        });
+        let mut stream = TcpStream::connect(&client, "10.0.0.2:80").await.unwrap();
+        assert_eq!(stream.info().await.unwrap().congestion, CongestionControl::Cubic);
+        stream.set_congestion(CongestionControl::Bbr).unwrap();
+        stream.write_all(&octets(2_000_000, 1)).await.unwrap();
+        let info = stream.info().await.unwrap();
+        assert_eq!(info.congestion, CongestionControl::Bbr);
+        assert!(info.pacing_rate.is_some());
+        let rate = info.delivery_rate.unwrap();
+        assert!((1_000_000..1_250_000).contains(&rate), "{rate} octets per second of 1 250 000");
+        assert!(info.limited_times.busy() > Duration::from_secs(1), "{:?}", info.limited_times);
+        assert!(info.srtt.unwrap() >= Duration::from_millis(40));
+        stream.shutdown().await.unwrap();
+        assert_eq!(serving.await.unwrap(), (2_000_000, 2_000_000));
     });
 }
 

@@ -23,10 +23,15 @@ pub(super) struct Delivery {
     /// Of what the present acknowledgement delivers, that which left last.
     newest: Option<Newest>,
     /// The first segment of those found lost since the last sample at which the losses of its flight
-    /// were too many.
-    too_high: Option<u32>,
-    /// How much may be lost before it is too much.
-    tolerance: Tolerance,
+    /// were too many: octets in flight when it left; 0 if there is none.
+    too_high: u32,
+    /// The [`Tolerance`] of losses, its fields side by side to take less room.
+    tolerated_share: u16,
+    tolerated_least: u32,
+    /// The last reliable rate, in octets per second; 0 before the first. Seven digits are enough.
+    rate: f32,
+    /// Whether that was the application's.
+    rate_is_app_limited: bool,
 }
 
 /// How much of a flight may be lost before it is too much.
@@ -104,6 +109,16 @@ impl Delivery {
         self.lost
     }
 
+    /// The delivery rate as last measured, in octets per second.
+    pub(super) fn rate(&self) -> Option<u64> {
+        (self.rate > 0.0).then_some(self.rate as u64)
+    }
+
+    /// Whether the application, or the peer's window, held that rate.
+    pub(super) fn rate_is_app_limited(&self) -> bool {
+        self.rate_is_app_limited
+    }
+
     /// A segment leaves while `in_flight` octets are under way, itself not counted.
     pub(super) fn stamp(&mut self, len: u32, in_flight: u32, now: Instant) -> Stamp {
         if in_flight == 0 {
@@ -132,9 +147,9 @@ impl Delivery {
     pub(super) fn lose(&mut self, len: u32, stamp: Stamp) {
         self.lost += u64::from(len);
         let flight = (self.lost as u32).wrapping_sub(stamp.lost);
-        let share = u64::from(stamp.in_flight) * u64::from(self.tolerance.share) / 1024;
-        if u64::from(flight) > share.max(self.tolerance.least.into()) {
-            self.too_high.get_or_insert(stamp.in_flight);
+        let share = u64::from(stamp.in_flight) * u64::from(self.tolerated_share) / 1024;
+        if u64::from(flight) > share.max(self.tolerated_least.into()) {
+            self.too_high = if self.too_high > 0 { self.too_high } else { stamp.in_flight };
         }
     }
 
@@ -157,7 +172,7 @@ impl Delivery {
         self.delivered_at = now;
         self.first_sent_at = sent_at;
         let delivered = (self.delivered as u32).wrapping_sub(stamp.delivered);
-        Some(RateSample {
+        let sample = RateSample {
             delivered,
             interval,
             prior_delivered: self.delivered - u64::from(delivered),
@@ -166,17 +181,25 @@ impl Delivery {
             rtt: (!again).then(|| now.saturating_since(sent_at)),
             is_reliable: interval >= min_rtt && !interval.is_zero(),
             is_app_limited: stamp.app_limited,
-        })
+        };
+        // A rate that was not the path's counts only if the path has shown no better one.
+        if sample.is_reliable && (!sample.is_app_limited || sample.rate() as f32 >= self.rate) {
+            self.rate = sample.rate() as f32;
+            self.rate_is_app_limited = sample.is_app_limited;
+        }
+        Some(sample)
     }
 
     /// From now on losses are too many past `tolerance`.
     pub(super) fn set_tolerance(&mut self, tolerance: Tolerance) {
-        self.tolerance = tolerance;
+        self.tolerated_share = tolerance.share;
+        self.tolerated_least = tolerance.least;
     }
 
     /// Takes the octets in flight at which losses became too many, if they have since the last call.
     pub(super) fn take_too_high(&mut self) -> Option<u32> {
-        self.too_high.take()
+        let in_flight = core::mem::take(&mut self.too_high);
+        (in_flight > 0).then_some(in_flight)
     }
 }
 

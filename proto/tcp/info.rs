@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use super::{Reason, Retransmission, State};
+use super::{CongestionControl, Reason, Retransmission, State};
+use crate::Instant;
 
 /// A snapshot of a connection, like `TCP_INFO` of Linux.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +24,18 @@ pub struct Info {
     pub cwnd: u32,
     /// The slow-start threshold, in octets; `u32::MAX` before the first loss.
     pub ssthresh: u32,
+    /// The congestion controller.
+    pub congestion: CongestionControl,
     /// How fast segments leave, in octets per second, when the controller paces them.
     pub pacing_rate: Option<u64>,
+    /// How fast what was sent arrives, in octets per second, as last measured.
+    pub delivery_rate: Option<u64>,
+    /// Whether it was not the path that held that rate, but the application or the peer's window.
+    pub delivery_rate_app_limited: bool,
+    /// Octets that the peer has reported, in order or beyond a hole.
+    pub delivered: u64,
+    /// Octets found lost; one that is lost twice counts twice.
+    pub lost: u64,
     /// The most payload of one segment, in octets.
     pub send_mss: u16,
     /// SND.WND, the window of the peer, in octets.
@@ -45,6 +56,8 @@ pub struct Info {
     pub urgent_remaining: u32,
     /// What kept the sender from sending more when it last stopped.
     pub limited_by: LimitedBy,
+    /// For how long each of these has kept the sender, until it last stopped.
+    pub limited_times: LimitedTimes,
     /// Whether the options were agreed on.
     pub options: Agreed,
     /// What was counted.
@@ -74,6 +87,65 @@ pub enum LimitedBy {
     CongestionWindow,
     /// A small segment waits for company (Nagle, silly-window avoidance).
     SmallSegment,
+    /// The pace: more may leave in a moment.
+    Pace,
+}
+
+/// For how long each limit has held a sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitedTimes {
+    /// There was nothing to send.
+    pub application: Duration,
+    /// The window of the peer was used up.
+    pub receive_window: Duration,
+    /// The congestion window was used up.
+    pub congestion_window: Duration,
+    /// A small segment waited for company.
+    pub small_segment: Duration,
+    /// The pace did not let more leave yet.
+    pub pace: Duration,
+}
+
+impl LimitedTimes {
+    /// How long there was something to send.
+    pub fn busy(&self) -> Duration {
+        self.receive_window + self.congestion_window + self.small_segment + self.pace
+    }
+}
+
+/// Keeps [`LimitedTimes`].
+#[derive(Clone, Debug)]
+pub(super) struct LimitClock {
+    pub(super) by: LimitedBy,
+    since: Instant,
+    /// Whole milliseconds, in the order of [`LimitedBy`]; parts are left in `since`.
+    held: [u32; 5],
+}
+
+impl LimitClock {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { by: LimitedBy::Application, since: now, held: [0; 5] }
+    }
+
+    /// The sender stops at `now` because of this.
+    pub(super) fn stop(&mut self, by: LimitedBy, now: Instant) {
+        let held = u32::try_from(now.saturating_since(self.since).as_millis()).unwrap_or(u32::MAX);
+        let total = &mut self.held[self.by as usize];
+        *total = total.saturating_add(held);
+        self.since += Duration::from_millis(held.into());
+        self.by = by;
+    }
+
+    pub(super) fn times(&self) -> LimitedTimes {
+        let held = |by: LimitedBy| Duration::from_millis(self.held[by as usize].into());
+        LimitedTimes {
+            application: held(LimitedBy::Application),
+            receive_window: held(LimitedBy::ReceiveWindow),
+            congestion_window: held(LimitedBy::CongestionWindow),
+            small_segment: held(LimitedBy::SmallSegment),
+            pace: held(LimitedBy::Pace),
+        }
+    }
 }
 
 /// What a connection counts.

@@ -67,7 +67,7 @@ pub use config::{Bbr, Config, CongestionControl, IcmpRefusal, KeepAlive, MtuProb
 pub use cookie::{Ends, SynCookies};
 pub use event::{Event, IcmpError, IcmpKind, Reason, Retransmission, Transmit, Trouble};
 pub use fast_open::{FastOpenKey, FastOpenNews};
-pub use info::{Agreed, Counters, Info, LimitedBy, Resent};
+pub use info::{Agreed, Counters, Info, LimitedBy, LimitedTimes, Resent};
 pub use isn::IsnGenerator;
 pub use state::State;
 pub use timer::TimerKind;

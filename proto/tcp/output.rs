@@ -151,7 +151,7 @@ impl StateVector {
         let room = self.congestion.cwnd().saturating_sub(self.in_flight());
         let mss = u32::from(self.segment_mss());
         if room < waiting.min(mss) && !self.pending.resend_one {
-            self.limited_by = LimitedBy::CongestionWindow;
+            self.limits.stop(LimitedBy::CongestionWindow, now);
             return None;
         }
         if !self.pace_admits(now) {
@@ -198,7 +198,7 @@ impl StateVector {
     fn fresh(&mut self, now: Instant) -> Option<Transmit> {
         let end = self.stream_end();
         if !self.snd.nxt.is_before(end) {
-            self.limited_by = LimitedBy::Application;
+            self.limits.stop(LimitedBy::Application, now);
             self.congestion.limited = false;
             self.scoreboard.limit_by_application();
             return None;
@@ -218,7 +218,7 @@ impl StateVector {
                 Some(self.send_fresh(self.snd.nxt + len, now))
             }
             Err(limit) => {
-                self.limited_by = limit;
+                self.limits.stop(limit, now);
                 self.congestion.limited = limit == LimitedBy::CongestionWindow;
                 if limit != LimitedBy::CongestionWindow {
                     // Nor is it the path that holds the rate.

@@ -7,7 +7,7 @@
 
 use core::time::Duration;
 
-use super::{StateVector, TimerKind};
+use super::{LimitedBy, StateVector, TimerKind};
 use crate::Instant;
 
 /// The bucket. Without a rate it is never asked.
@@ -68,6 +68,7 @@ impl StateVector {
             Ok(()) => true,
             Err(at) => {
                 self.timers.set(TimerKind::Pacing, at);
+                self.limits.stop(LimitedBy::Pace, now);
                 false
             }
         }

@@ -7,6 +7,7 @@ use super::challenge::Challenges;
 use super::congestion::Congestion;
 use super::event::Events;
 use super::fast_open::FastOpening;
+use super::info::LimitClock;
 use super::pacing::Pacer;
 use super::path::Path;
 use super::reassembly::Reassembly;
@@ -17,9 +18,7 @@ use super::scoreboard::Scoreboard;
 use super::send_buffer::SendBuffer;
 use super::timer::Timers;
 use super::urgent::Urgent;
-use super::{
-    Agreed, Config, Counters, Event, Info, LimitedBy, Reason, Retransmission, State, TimerKind,
-};
+use super::{Agreed, Config, Counters, Event, Info, Reason, Retransmission, State, TimerKind};
 use crate::Instant;
 use crate::wire::tcp::{Segment, SeqNumber};
 
@@ -52,7 +51,7 @@ pub struct StateVector {
     /// Whether an application is there to read.
     pub(super) attached: bool,
     pub(super) nodelay: bool,
-    pub(super) limited_by: LimitedBy,
+    pub(super) limits: LimitClock,
     pub(super) snd: Send,
     pub(super) rcv: Receive,
     pub(super) timestamps: Timestamps,
@@ -258,7 +257,7 @@ impl StateVector {
             origin,
             attached: true,
             nodelay: config.nodelay,
-            limited_by: LimitedBy::Application,
+            limits: LimitClock::new(now),
             snd: Send {
                 iss,
                 una: iss,
@@ -343,7 +342,12 @@ impl StateVector {
             rto: self.rtt.rto(&self.config),
             cwnd: self.congestion.cwnd(),
             ssthresh: self.congestion.window.ssthresh,
+            congestion: self.congestion.control(),
             pacing_rate: self.congestion.pacing_rate(),
+            delivery_rate: self.scoreboard.delivery.rate(),
+            delivery_rate_app_limited: self.scoreboard.delivery.rate_is_app_limited(),
+            delivered: self.scoreboard.delivery.delivered(),
+            lost: self.scoreboard.delivery.lost(),
             send_mss: self.snd.mss,
             send_window: self.snd.wnd,
             receive_window: self.rcv.edge.distance_from(self.rcv.nxt),
@@ -353,7 +357,8 @@ impl StateVector {
             receive_buffered: self.receive_buffer.unread(),
             out_of_order: self.reassembly.len(),
             urgent_remaining: self.urgent_remaining(),
-            limited_by: self.limited_by,
+            limited_by: self.limits.by,
+            limited_times: self.limits.times(),
             options: Agreed {
                 timestamps: self.timestamps.agreed,
                 sack: self.sack,

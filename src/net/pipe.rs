@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, Bytes, BytesMut};
 use netmart_actors::message::Chunks;
+use netmart_proto::tcp;
 use tokio::sync::Notify;
 
 /// The shared state of one connection.
@@ -48,6 +49,9 @@ struct State {
     /// A touch is under way.
     is_touched: bool,
     nodelay: bool,
+    /// How many inquiries there were, and the last answer with the inquiries it answers.
+    inquiries: u32,
+    info: Option<(u32, Box<tcp::Info>)>,
     /// Whether the application writes no more.
     is_shut: bool,
 }
@@ -75,6 +79,9 @@ pub(super) struct Asked {
     /// Octets it has read since the last time.
     pub(super) consumed: usize,
     pub(super) nodelay: Option<bool>,
+    pub(super) congestion: Option<tcp::CongestionControl>,
+    /// It wants to know how the connection does.
+    pub(super) inquire: bool,
     /// It has taken the connection over from the listener.
     pub(super) accepted: bool,
     /// How many of the octets written lie before the end of urgent data.
@@ -329,6 +336,32 @@ impl Pipe {
         state.touch()
     }
 
+    pub(super) fn set_congestion(&self, control: tcp::CongestionControl) -> Tell {
+        let mut state = self.lock();
+        state.asked.congestion = Some(control);
+        state.touch()
+    }
+
+    /// Asks how the connection does. The number is for [`try_info`](Self::try_info).
+    pub(super) fn inquire(&self) -> (u32, Tell) {
+        let mut state = self.lock();
+        state.inquiries = state.inquiries.wrapping_add(1);
+        state.asked.inquire = true;
+        (state.inquiries, state.touch())
+    }
+
+    /// The answer to that inquiry, once it is there; an error when none will come.
+    pub(super) fn try_info(&self, inquiry: u32) -> Option<io::Result<tcp::Info>> {
+        let state = self.lock();
+        match &state.info {
+            Some((answered, info)) if answered.wrapping_sub(inquiry) as i32 >= 0 => {
+                Some(Ok((**info).clone()))
+            }
+            _ => matches!(state.phase, Phase::Over(_))
+                .then(|| Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
     /// The error that waits to be told, if there is one.
     pub(super) fn take_error(&self) -> Option<io::Error> {
         self.lock().error.take()
@@ -392,6 +425,14 @@ impl Pipe {
     pub(super) fn urgent_arrived(&self, octets: u32) {
         let mut state = self.lock();
         state.urgent = state.unread + octets as usize;
+        drop(state);
+        self.reading.notify_waiters();
+    }
+
+    /// How the connection does.
+    pub(super) fn informed(&self, info: Box<tcp::Info>) {
+        let mut state = self.lock();
+        state.info = Some((state.inquiries, info));
         drop(state);
         self.reading.notify_waiters();
     }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use netmart_actors::message::ConnectionKey;
+use netmart_proto::tcp::{CongestionControl, Info};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::ToSocketAddrs;
 
@@ -108,6 +109,37 @@ impl TcpStream {
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.end.tell(self.end.pipe.set_nodelay(nodelay));
         Ok(())
+    }
+
+    /// Chooses the congestion controller; it takes over the window as it is. Without this it is that of
+    /// the stack's configuration.
+    ///
+    /// # Errors
+    ///
+    /// None, as for [`set_nodelay`](Self::set_nodelay).
+    pub fn set_congestion(&self, control: CongestionControl) -> io::Result<()> {
+        self.end.tell(self.end.pipe.set_congestion(control));
+        Ok(())
+    }
+
+    /// What the connection knows about itself: what `TCP_INFO` tells of a kernel's.
+    ///
+    /// ```no_run
+    /// # async fn example(stream: netmart::net::TcpStream) -> std::io::Result<()> {
+    /// let info = stream.info().await?;
+    /// println!("{:?} at {:?} octets/s", info.srtt, info.delivery_rate);
+    /// println!("limited by {:?}: {:?}", info.limited_by, info.limited_times);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` if the connection is over.
+    pub async fn info(&self) -> io::Result<Info> {
+        let (inquiry, tell) = self.end.pipe.inquire();
+        self.end.tell(tell);
+        until(&self.end.pipe.reading, || self.end.pipe.try_info(inquiry)).await
     }
 
     /// Makes dropping the stream reset the connection.

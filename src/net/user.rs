@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use netmart_actors::end::{ChannelEnd, Heard, session};
-use netmart_actors::message::{Channel, Connected, ConnectionKey, Refused, Setting};
+use netmart_actors::message::{Body, Channel, Connected, ConnectionKey, Refused, Setting};
 use netmart_bus::{
     Actor, Change, Context, Delivery, Handle, Handler, Interest, Role, Spawn, Watcher,
 };
@@ -59,9 +59,16 @@ impl StreamUser {
     fn obey(&mut self, ctx: &mut Context<'_, Self>) {
         let end = &mut self.end;
         let (mut octets, asked) = self.pipe.take_asked();
-        let Asked { consumed, nodelay, accepted, urgent, finish, leave } = asked;
+        let Asked { consumed, nodelay, congestion, inquire, accepted, urgent, finish, leave } =
+            asked;
         if let Some(nodelay) = nodelay {
             end.set(Setting::NoDelay(nodelay), ctx);
+        }
+        if let Some(control) = congestion {
+            end.set(Setting::Congestion(control), ctx);
+        }
+        if inquire {
+            end.inquire(ctx);
         }
         if accepted {
             end.widen(self.pipe.window, ctx);
@@ -107,7 +114,11 @@ impl Handler<Touch> for StreamUser {
 
 impl Handler<Channel> for StreamUser {
     fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
-        match self.end.hear(message.take().body, ctx) {
+        let body = match message.take().body {
+            Body::Info(info) => return self.pipe.informed(info),
+            body => body,
+        };
+        match self.end.hear(body, ctx) {
             Some(Heard::Data(chunks)) => self.pipe.arrived(chunks),
             Some(Heard::Room(room)) => self.pipe.has_room(room),
             Some(Heard::End) => self.pipe.ended(),
