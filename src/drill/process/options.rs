@@ -121,6 +121,7 @@ impl SocketOptions {
     pub(super) fn terms(&self, local: Local, settings: &Settings, mtu: u16) -> Terms {
         let mut tcp = settings.stack.tcp.clone();
         tcp.nodelay = self.is_on("TCP_NODELAY");
+        tcp.fast_open_server = self.is_on("TCP_FASTOPEN");
         tcp.keep_alive = self.keep_alive(settings);
         tcp.user_timeout = self.user_timeout();
         if let Some(congestion) = self.congestion {
@@ -368,7 +369,8 @@ fn text(value: &Expression) -> String {
 }
 
 fn is_known(name: &str) -> bool {
-    const ACTED_UPON: [&str; 19] = [
+    const ACTED_UPON: [&str; 20] = [
+        "TCP_FASTOPEN",
         "SO_RCVBUF",
         "SO_SNDBUF",
         "SO_RCVLOWAT",
