@@ -241,8 +241,11 @@ impl StateVector {
         let mut payload = core::mem::take(&mut segment.payload);
         let sent_end = seq + payload.len() as u32;
         if !self.attached && sent_end.is_after(self.rcv.nxt) {
-            // Nobody will ever read it: tell the peer that data was lost (SHLD-3).
+            // Nobody will ever read it: tell the peer that data was lost (SHLD-3), at the number it
+            // waits for, which is the only one that resets it (RFC 5961 section 3).
             self.abort_with(Reason::Aborted);
+            self.pending.reset = false;
+            self.pending.reset_reply = Some(segment.ack);
             return;
         }
         // Trim to the window.

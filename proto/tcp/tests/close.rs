@@ -225,7 +225,7 @@ fn data_for_an_application_that_has_gone_is_answered_with_a_reset_shld_3() {
     trace.recv(". 1:1 ack=12");
     trace.assert_state(State::FinWait2);
     trace.recv("P. 1:5 ack=12");
-    trace.send("R. 12:12");
+    trace.send("R 12:12 win=0 nosack");
     trace.assert_state(State::Closed);
 }
 
