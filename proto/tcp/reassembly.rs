@@ -18,7 +18,7 @@ use crate::wire::tcp::{SackBlocks, SeqNumber};
 /// A FIN takes the sequence number after the last octet and is remembered apart.
 #[derive(Debug, Default)]
 pub(super) struct Reassembly {
-    runs: Vec<Run>,
+    runs: VecDeque<Run>,
     /// How many pieces all runs hold, which bounds the memory spent beside the octets.
     pieces: usize,
     /// An octet of each run that grew lately, the latest first (RFC 2018 section 4).
@@ -74,15 +74,19 @@ impl Reassembly {
         if self.pieces + (last - first) + 1 > limit || first >= MAX_RUNS {
             return Insertion::Refused;
         }
-        let duplicate = self.runs[first..last]
-            .iter()
+        let duplicate = self
+            .runs
+            .range(first..last)
             .map(|run| (run.start.later(start), run.end.earlier(end)))
             .find(|(left, right)| left.is_before(*right));
         if first == last {
             let pieces = VecDeque::from([unpinned(payload)]);
             self.runs.insert(first, Run { start, end, pieces });
             self.pieces += 1;
-            self.runs.truncate(MAX_RUNS);
+            if self.runs.len() > MAX_RUNS {
+                // What comes first is of use first.
+                self.pieces -= self.runs.pop_back().map_or(0, |run| run.pieces.len());
+            }
         } else {
             self.join(first, last, seq, payload);
         }
@@ -138,8 +142,7 @@ impl Reassembly {
         mut deliver: impl FnMut(Bytes),
     ) -> Option<SeqNumber> {
         let mut reached = None;
-        while self.runs.first().is_some_and(|run| run.start.is_at_or_before(nxt)) {
-            let run = self.runs.remove(0);
+        while let Some(run) = self.runs.pop_front_if(|run| run.start.is_at_or_before(nxt)) {
             self.pieces -= run.pieces.len();
             if run.end.is_after(nxt) {
                 let mut known = nxt.distance_from(run.start) as usize;
@@ -157,7 +160,7 @@ impl Reassembly {
         }
         if self.runs.is_empty() {
             self.recent = Default::default();
-            self.runs = Vec::new();
+            self.runs = VecDeque::new();
             self.unreported = Vec::new();
         }
         reached
@@ -260,5 +263,32 @@ impl Reassembly {
 /// A batch of segments that changes more runs than this is not told in full.
 const MAX_UNREPORTED: usize = 64;
 
-/// More holes than this are not worth remembering; the rest is sent again.
-const MAX_RUNS: usize = 512;
+/// More holes than this are not worth remembering; the rest is sent again. Where a slow start overshoots,
+/// every other segment of a window is lost: this is enough for 48 MiB of such a window.
+const MAX_RUNS: usize = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_holes_the_first_are_remembered_and_the_rest_leaves_nothing_behind() {
+        let mut reassembly = Reassembly::default();
+        let octet = || Bytes::from_static(&[1]);
+        let at = |run: u32| SeqNumber(2 * run + 1);
+        for run in (0..MAX_RUNS as u32 + 10).rev() {
+            let kept = reassembly.insert(at(run), octet(), usize::MAX);
+            assert_eq!(kept, Insertion::Kept { duplicate: None });
+        }
+        assert_eq!(reassembly.len(), MAX_RUNS);
+        assert_eq!(reassembly.pieces, MAX_RUNS);
+        let beyond = reassembly.insert(at(MAX_RUNS as u32), octet(), usize::MAX);
+        assert_eq!(beyond, Insertion::Refused);
+        for run in 0..MAX_RUNS as u32 {
+            let mut octets = 0;
+            let end = reassembly.take(at(run), |piece| octets += piece.len());
+            assert_eq!((end, octets), (Some(at(run) + 1), 1));
+        }
+        assert_eq!((reassembly.len(), reassembly.pieces), (0, 0));
+    }
+}
