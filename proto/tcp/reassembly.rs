@@ -142,7 +142,8 @@ impl Reassembly {
         mut deliver: impl FnMut(Bytes),
     ) -> Option<SeqNumber> {
         let mut reached = None;
-        while let Some(run) = self.runs.pop_front_if(|run| run.start.is_at_or_before(nxt)) {
+        while self.runs.front().is_some_and(|run| run.start.is_at_or_before(nxt)) {
+            let Some(run) = self.runs.pop_front() else { break };
             self.pieces -= run.pieces.len();
             if run.end.is_after(nxt) {
                 let mut known = nxt.distance_from(run.start) as usize;
