@@ -56,6 +56,11 @@ impl Bottleneck {
         Some(leaves)
     }
 
+    /// Octets that wait behind the packet on the wire.
+    pub(super) fn waiting(&self) -> usize {
+        self.octets - self.leaving.front().map_or(0, |&(_, len)| len)
+    }
+
     fn forget_those_that_left(&mut self, now: Instant) {
         while let Some(&(leaves, len)) = self.leaving.front()
             && leaves <= now

@@ -11,6 +11,9 @@ pub struct Config {
     pub rate: Option<u64>,
     /// How much may wait behind the packet on the wire. Without a rate nothing ever waits.
     pub queue: QueueLimit,
+    /// Marks what its senders allow to be marked (RFC 3168) instead of letting the queue fill: from so many
+    /// waiting octets on. Never if not set.
+    pub mark_above: Option<usize>,
     /// How long a packet travels when it has left the queue.
     pub delay: Duration,
     /// By how much more, at most, each packet travels; packets keep their order all the same.
@@ -37,6 +40,7 @@ impl Default for Config {
         Self {
             rate: None,
             queue: QueueLimit::Packets(1000),
+            mark_above: None,
             delay: Duration::ZERO,
             jitter: Duration::ZERO,
             mtu: None,

@@ -9,6 +9,7 @@
 //! | duplication | lets a copy of it follow |
 //! | corruption | flips one of its bits |
 //! | queue | drops it if too much waits for the wire already |
+//! | mark | marks it instead, from a length of the queue on, if its sender allows that |
 //! | rate | holds the wire for as long as its octets take |
 //! | delay | adds the link's delay, and a jitter that keeps the order |
 //! | reordering | holds it longer, so that later ones overtake it |
@@ -65,6 +66,11 @@ pub trait Impaired: Clone {
 
     /// Flips one bit; `bit` is less than eight times the length.
     fn flip_bit(&mut self, bit: usize);
+
+    /// Marks it as having met congestion, if its sender would understand that; whether it did.
+    fn mark(&mut self) -> bool {
+        false
+    }
 }
 
 /// One direction of a link.
@@ -93,6 +99,8 @@ pub struct Counters {
     pub lost: u64,
     /// Dropped because too much waited for the wire, copies included.
     pub queue_dropped: u64,
+    /// Marked because much waited for the wire, copies included.
+    pub marked: u64,
     /// Dropped because too many were under way at once, copies included.
     pub delay_dropped: u64,
     /// Copies that were made.
@@ -224,6 +232,10 @@ impl<P: Impaired> Netem<P> {
             self.counters.queue_dropped += 1;
             return Fate::QueueFull;
         };
+        let queues = self.config.mark_above.is_some_and(|limit| self.bottleneck.waiting() > limit);
+        if queues && packet.mark() {
+            self.counters.marked += 1;
+        }
         let at = self.delay.push(packet, sent + self.config.delay + jitter, extra);
         self.counters.waited += sent.saturating_since(now);
         self.counters.corrupted += u64::from(corrupted);

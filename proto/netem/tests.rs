@@ -366,7 +366,7 @@ prop_compose! {
     ) -> Config {
         Config {
             rate, queue, delay, jitter, mtu, loss, duplication, reordering, corruption,
-            in_flight_limit, record_losses: true,
+            in_flight_limit, record_losses: true, mark_above: None,
         }
     }
 }

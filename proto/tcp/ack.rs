@@ -15,7 +15,7 @@ impl StateVector {
     /// Takes the acknowledgement and the window of an acceptable segment.
     pub(super) fn process_ack(&mut self, segment: &Segment, verdict: AckVerdict, now: Instant) {
         let window = u32::from(segment.window) << self.snd.shift;
-        let before = self.before_ack();
+        let before = self.before_ack(segment);
         let echo = segment.options.timestamps.filter(|_| self.timestamps.agreed);
         let echo = echo.map(|timestamps| timestamps.echo).filter(|echo| *echo != 0);
         let mut gain = Gain::new(Witness {
@@ -97,7 +97,7 @@ impl StateVector {
     }
 
     /// What the congestion controller is told the differences from.
-    fn before_ack(&self) -> BeforeAck {
+    fn before_ack(&self, segment: &Segment) -> BeforeAck {
         BeforeAck {
             una: self.snd.una,
             delivered: self.scoreboard.delivery.delivered(),
@@ -105,6 +105,7 @@ impl StateVector {
             flight: self.scoreboard.unreported(),
             in_flight: self.in_flight(),
             in_recovery: self.recovery.phase == Phase::Fast,
+            ecn_echo: self.ecn.agreed && segment.flags.contains(Flags::ECE),
         }
     }
 
@@ -128,13 +129,12 @@ impl StateVector {
             in_flight: self.in_flight(),
             rtt,
             srtt: self.rtt.smoothed().unwrap_or_default(),
-            min_rtt,
             rate: self.scoreboard.delivery.sample(now, min_rtt),
             total_delivered,
             too_high: self.scoreboard.delivery.take_too_high(),
             in_recovery: before.in_recovery || self.recovery.phase == Phase::Fast,
             window_limited: self.congestion.limited,
-            ecn_echo: false,
+            ecn_echo: before.ecn_echo,
         };
         self.congestion.on_ack(&ack);
         self.scoreboard.delivery.set_tolerance(self.congestion.tolerance());
@@ -260,6 +260,7 @@ struct BeforeAck {
     flight: u32,
     in_flight: u32,
     in_recovery: bool,
+    ecn_echo: bool,
 }
 
 impl Patience {

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use super::EcnPolicy;
+
 /// The settings of a connection; one value is shared by all connections that use the same.
 ///
 /// The default suits IPv4 over an MTU of 1500 octets.
@@ -69,6 +71,8 @@ pub struct Config {
     pub congestion: CongestionControl,
     /// The settings of [`CongestionControl::Bbr`].
     pub bbr: Bbr,
+    /// Explicit congestion notification (RFC 3168).
+    pub ecn: EcnPolicy,
     /// The initial congestion window, in segments (RFC 6928).
     pub initial_window: u32,
     /// Whether the segment size that the path carries is found by probing.
@@ -154,6 +158,7 @@ impl Default for Config {
             fin_wait_2: Duration::from_secs(60),
             congestion: CongestionControl::Cubic,
             bbr: Bbr::default(),
+            ecn: EcnPolicy::default(),
             initial_window: 10,
             mtu_probing: MtuProbing::BlackHole,
             icmp_refusal: IcmpRefusal::HardErrors,

@@ -88,6 +88,7 @@ impl StateVector {
             _ => self.timestamps.agreed = false,
         }
         self.sack &= syn.options.sack_permitted;
+        self.ecn_learn(syn);
         match syn.options.window_scale {
             // A larger shift is used as 14 (RFC 7323 section 2.3).
             Some(shift) if self.config.window_scaling => {

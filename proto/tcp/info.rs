@@ -71,6 +71,8 @@ pub struct Agreed {
     pub timestamps: bool,
     /// Selective acknowledgements (RFC 2018).
     pub sack: bool,
+    /// Explicit congestion notification (RFC 3168).
+    pub ecn: bool,
     /// The shift of the windows we receive, and of those we send, if windows are scaled.
     pub window_shifts: Option<(u8, u8)>,
 }
@@ -197,6 +199,10 @@ pub struct Counters {
     pub mtu_probes_lost: u32,
     /// How often segments were made smaller because full ones vanished.
     pub black_holes: u32,
+    /// Segments received with a mark of congestion (RFC 3168).
+    pub marks: u32,
+    /// Acknowledgements received that echo such a mark.
+    pub echoed_marks: u32,
     /// ICMP errors that quoted nothing in flight.
     pub icmp_ignored: u32,
 }

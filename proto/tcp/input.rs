@@ -10,6 +10,7 @@ use super::reassembly::Insertion;
 use super::vector::{AckNeed, Receive};
 use super::{Reason, State, StateVector, TimerKind};
 use crate::Instant;
+use crate::wire::Ecn;
 use crate::wire::tcp::{Flags, Segment, SeqNumber};
 
 impl StateVector {
@@ -44,6 +45,7 @@ impl StateVector {
             && segment.flags.0 & !Flags::PSH.0 == Flags::ACK.0
             && segment.seq == self.rcv.nxt
             && segment.ack == self.snd.una
+            && segment.ecn != Ecn::Ce
             && segment.options.sack.is_empty()
             && text_fits()
             && timestamps_fit()
@@ -102,7 +104,10 @@ impl StateVector {
         if self.state == State::TimeWait {
             return self.answer_in_time_wait(&segment, now);
         }
+        self.ecn_on_segment(&segment);
+        let in_flight = self.scoreboard.outstanding();
         self.process_ack(&segment, verdict, now);
+        self.ecn_on_ack(&segment, in_flight, now);
         self.handle_urgent(&segment, now);
         if self.state != State::Closed
             && (!segment.payload.is_empty() || segment.flags.contains(Flags::FIN))

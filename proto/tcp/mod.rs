@@ -11,6 +11,7 @@
 //! | `gain`, `rack`, `tail` | when does silence mean loss |
 //! | `recovery`, `prr`, `undo` | how is a loss repaired, and what if there was none |
 //! | `congestion` | how fast may I send |
+//! | `ecn` | what do routers say |
 //! | `delivery` | how fast does it arrive |
 //! | `output`, `pacing` | what do I send next, and when |
 //! | `path` | how large may a segment be |
@@ -27,12 +28,11 @@ mod ack;
 mod application;
 mod challenge;
 mod config;
-#[allow(dead_code, reason = "some facts are for controllers to come")]
 mod congestion;
 mod cookie;
 mod deadline;
-#[allow(dead_code, reason = "some facts are for controllers to come")]
 mod delivery;
+mod ecn;
 mod event;
 mod fast_open;
 mod gain;
@@ -65,6 +65,7 @@ pub use acceptance::reset_for;
 pub use challenge::ChallengeBudget;
 pub use config::{Bbr, Config, CongestionControl, IcmpRefusal, KeepAlive, MtuProbing};
 pub use cookie::{Ends, SynCookies};
+pub use ecn::EcnPolicy;
 pub use event::{Event, IcmpError, IcmpKind, Reason, Retransmission, Transmit, Trouble};
 pub use fast_open::{FastOpenKey, FastOpenNews};
 pub use info::{Agreed, Counters, Info, LimitedBy, LimitedTimes, Resent};

@@ -8,6 +8,7 @@ use super::undo::Frto;
 use super::vector::{AckNeed, Probe};
 use super::{LimitedBy, Retransmission, State, StateVector, TimerKind, Transmit};
 use crate::Instant;
+use crate::wire::Ecn;
 use crate::wire::tcp::{Flags, Options, SackBlocks, Segment, SeqNumber, Timestamps};
 
 impl StateVector {
@@ -56,6 +57,7 @@ impl StateVector {
             segment.flags = Flags::SYN;
             segment.ack = SeqNumber(0);
         }
+        segment.flags |= self.ecn_syn_flags(answer, retransmission.is_some());
         segment.options.mss = Some(self.config.own_mss());
         segment.options.sack_permitted = self.sack;
         segment.options.sack = SackBlocks::default();
@@ -114,7 +116,9 @@ impl StateVector {
         }
         // Nagle's algorithm is not to wait for a probe.
         let small_end = self.snd.small_end;
-        let transmit = self.send_fresh(end, now);
+        let mut transmit = self.send_fresh(end, now);
+        // Nor is it to be taken for data (RFC 3168 section 6.1.6).
+        transmit.segment.ecn = Ecn::NotEct;
         self.snd.small_end = small_end;
         Some(transmit)
     }
@@ -215,6 +219,9 @@ impl StateVector {
                     self.congestion.limited = false;
                     return None;
                 }
+                // Whoever cuts a super-segment would say CWR in each piece.
+                let alone = self.ecn.says_reduced;
+                let len = if alone { len.min(self.segment_mss().into()) } else { len };
                 Some(self.send_fresh(self.snd.nxt + len, now))
             }
             Err(limit) => {
@@ -289,6 +296,7 @@ impl StateVector {
         let start = self.snd.nxt;
         let mss = u32::from(self.segment_mss());
         let mut segment = self.data_segment(start, end, now);
+        self.ecn_mark_fresh(&mut segment);
         let end = segment.sequence_end();
         self.snd.nxt = end;
         self.scoreboard.in_pieces_of(mss as u16).push(start, end, now);
@@ -370,10 +378,11 @@ impl StateVector {
         Segment {
             seq,
             ack: self.rcv.nxt,
-            flags: flags | mark | Flags::ACK,
+            flags: flags | mark | Flags::ACK | self.ecn_echo(),
             window,
             urgent,
             options: Options { timestamps, sack, ..Options::default() },
+            ecn: Ecn::NotEct,
             payload,
         }
     }

@@ -207,6 +207,7 @@ impl StateVector {
         self.recovery.undo = Some(Undo::new(self.snd.una));
         let in_flight = self.scoreboard.outstanding();
         self.congestion.on_loss(&Loss { now, in_flight, marked: false });
+        self.ecn_on_reduction();
         self.pending.resend_one = true;
         self.timers.stop(TimerKind::LossProbe);
     }
@@ -242,6 +243,7 @@ impl StateVector {
         self.recovery.frto = if fits { Frto::First } else { Frto::Off };
         let in_flight = self.scoreboard.outstanding();
         self.congestion.on_timeout(&Loss { now, in_flight, marked: false }, first);
+        self.ecn_on_reduction();
         let Recovery { rack, .. } = &self.recovery;
         let window = rack.window(Tolerance::Reordering, self.rtt.least(), self.rtt.smoothed());
         let recent = self.sack;

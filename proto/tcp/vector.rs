@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::challenge::Challenges;
 use super::congestion::Congestion;
+use super::ecn::Ecn;
 use super::event::Events;
 use super::fast_open::FastOpening;
 use super::info::LimitClock;
@@ -63,6 +64,7 @@ pub struct StateVector {
     pub(super) recovery: Recovery,
     pub(super) congestion: Congestion,
     pub(super) pacer: Pacer,
+    pub(super) ecn: Ecn,
     pub(super) path: Path,
     pub(super) rtt: RttEstimator,
     pub(super) timers: Timers,
@@ -293,6 +295,7 @@ impl StateVector {
             recovery: Recovery::new(iss),
             congestion: Congestion::new(&config, mss.into(), iss.0.into(), now),
             pacer: Pacer::default(),
+            ecn: Ecn::new(iss),
             path: Path::default(),
             rtt: RttEstimator::new(&config),
             timers: Timers::default(),
@@ -362,6 +365,7 @@ impl StateVector {
             options: Agreed {
                 timestamps: self.timestamps.agreed,
                 sack: self.sack,
+                ecn: self.ecn.agreed,
                 window_shifts: (self.config.window_scaling && self.rcv.shift + self.snd.shift > 0)
                     .then_some((self.snd.shift, self.rcv.shift)),
             },

@@ -5,8 +5,8 @@ mod common;
 use std::time::Duration;
 
 use common::{Network, Path, megabits};
-use netmart_proto::tcp::Config;
 use netmart_proto::tcp::CongestionControl::{self, Bbr, Cubic, Reno};
+use netmart_proto::tcp::{Config, EcnPolicy};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -65,7 +65,7 @@ fn config(congestion: CongestionControl) -> Config {
 #[ignore = "a table for reading, which takes a while"]
 fn together() {
     let duration = seconds(env("SECONDS", 60));
-    for queue in [0.5, 1.0, 2.0].into_iter().filter(|q| env("QONLY", 0) == 0 || *q == 1.0) {
+    for queue in [0.5, 1.0, 2.0] {
         for controls in [[Bbr, Cubic], [Cubic, Bbr], [Bbr, Bbr], [Cubic, Cubic]] {
             let cells: Vec<String> = (1..=env("SEEDS", 3))
                 .map(|seed| {
@@ -80,48 +80,6 @@ fn together() {
                 })
                 .collect();
             println!("queue {queue} {controls:?}: {}", cells.join("  "));
-        }
-    }
-}
-
-/// A trace of one flow's state, for reading.
-#[test]
-#[ignore = "a table for reading"]
-fn watch() {
-    let path = Path::usual(env("SEED", 1)).with_loss(env("LOSS", 0) as f64 / 1000.0);
-    let mut network = Network::new(&path);
-    let control = match env("CONTROL", 0) {
-        0 => Bbr,
-        1 => Cubic,
-        _ => Reno,
-    };
-    network.add(control, Duration::ZERO);
-    if env("BOTH", 0) == 1 {
-        network.add(Cubic, Duration::ZERO);
-    }
-    let step = Duration::from_millis(env("STEP", 100));
-    let mut before = [0; 2];
-    for _ in 0..env("STEPS", 100) {
-        network.run(step);
-        let received = network.received();
-        for flow in 0..received.len() {
-            let Some(info) = network.sender(flow) else { continue };
-            println!(
-                "{:8.3} {flow} {:7.2} Mbit/s cwnd {:8} flight {:8} out {:8} srtt {:?} min {:?} pace {:?} {:?} wnd {} buf {} resent {:?}",
-                network.now.as_micros() as f64 / 1e6 - 1.0,
-                megabits(received[flow] - before[flow], step),
-                info.cwnd,
-                info.in_flight,
-                info.outstanding,
-                info.srtt.unwrap_or_default(),
-                info.min_rtt.unwrap_or_default(),
-                info.pacing_rate.map(|rate| rate * 8 / 1_000),
-                info.limited_by,
-                info.send_window,
-                info.send_buffered,
-                info.counters.resent,
-            );
-            before[flow] = received[flow];
         }
     }
 }
@@ -193,4 +151,21 @@ fn together_for(controls: [CongestionControl; 2], duration: Duration) -> [f64; 2
     network.run(duration);
     let received = network.received();
     [megabits(received[0], duration), megabits(received[1], duration)]
+}
+
+#[test]
+fn marks_instead_of_losses_keep_the_queue_short_and_the_path_busy() {
+    for control in [Reno, Cubic, Bbr] {
+        let path = Path { mark_above: Some(0.5), queue: 2.0, ..Path::usual(1) };
+        let mut network = Network::new(&path);
+        let ecn = EcnPolicy::Request;
+        let config = Config { congestion: control, ecn, ..Config::default() };
+        network.add_with(config, Duration::ZERO);
+        network.run(seconds(10));
+        let info = network.sender(0).unwrap();
+        let goodput = megabits(network.received()[0], seconds(10));
+        assert!(goodput > 70.0, "{control:?}: {goodput:.1} Mbit/s");
+        assert!(info.counters.echoed_marks > 0, "{control:?}");
+        assert_eq!((network.counters().queue_dropped, info.lost), (0, 0), "{control:?}");
+    }
 }

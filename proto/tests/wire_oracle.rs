@@ -14,7 +14,7 @@ use netmart_proto::wire::tcp::{
 };
 use netmart_proto::wire::udp::{self, Datagram};
 use netmart_proto::wire::{
-    ChecksumMode, Fragment, IpHeader, IpVersion, Packet, Protocol, emit_ip, parse_ip,
+    ChecksumMode, Ecn, Fragment, IpHeader, IpVersion, Packet, Protocol, emit_ip, parse_ip,
 };
 use proptest::prelude::*;
 
@@ -75,6 +75,7 @@ prop_compose! {
             urgent,
             options,
             payload: payload.into(),
+            ..Segment::default()
         };
         PortedSegment { src_port, dst_port, segment }
     }
@@ -196,7 +197,8 @@ proptest! {
     }
 
     #[test]
-    fn we_read_the_segments_of_etherparse(ip in ip(Protocol::TCP), ported in ported()) {
+    fn we_read_the_segments_of_etherparse(ip in ip(Protocol::TCP), mut ported in ported()) {
+        ported.segment.ecn = Ecn::of(ip.tos);
         let mut header = translate_tcp(&ported);
         header.set_options(&translate_options(&ported.segment.options)).unwrap();
         let mut octets = Vec::new();

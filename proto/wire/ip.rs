@@ -81,6 +81,43 @@ impl Dscp {
     }
 }
 
+/// The ECN field: the lower two bits of what was the type of service, or of the traffic class
+/// (RFC 3168 section 5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ecn {
+    /// The sender would not understand a mark.
+    #[default]
+    NotEct,
+    /// The sender understands marks: ECT(1), which experiments use (RFC 8311).
+    Ect1,
+    /// The sender understands marks: ECT(0).
+    Ect0,
+    /// A router met congestion and marked the packet.
+    Ce,
+}
+
+impl Ecn {
+    /// The field in this octet of a header.
+    pub const fn of(tos: u8) -> Self {
+        match tos & 0b11 {
+            0b00 => Self::NotEct,
+            0b01 => Self::Ect1,
+            0b10 => Self::Ect0,
+            _ => Self::Ce,
+        }
+    }
+
+    /// The two bits.
+    pub const fn bits(self) -> u8 {
+        self as u8
+    }
+
+    /// The octet of a header with this field in place of the one in `tos`; DSCP stays.
+    pub const fn applied_to(self, tos: u8) -> u8 {
+        tos & !0b11 | self.bits()
+    }
+}
+
 /// The place of a fragment in its datagram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fragment {

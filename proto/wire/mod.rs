@@ -39,7 +39,7 @@ pub mod udp;
 
 pub use checksum::{Checksum, ChecksumMode, checksum};
 pub use error::{EmitError, Fault, Layer, ParseError};
-pub use ip::{Dscp, Fragment, IpHeader, IpVersion, ParsedIp, emit_ip, parse_ip};
+pub use ip::{Dscp, Ecn, Fragment, IpHeader, IpVersion, ParsedIp, emit_ip, parse_ip};
 pub use ipv4::{Ipv4Option, Ipv4Options, Route};
 pub use packet::{ChecksumState, Offload, Packet};
 pub use protocol::Protocol;

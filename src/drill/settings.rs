@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use netmart_actors::config::{Config, SynCookies};
-use netmart_proto::tcp::{CongestionControl, IcmpRefusal, KeepAlive, MtuProbing};
+use netmart_proto::tcp::{CongestionControl, EcnPolicy, IcmpRefusal, KeepAlive, MtuProbing};
 
 use super::ast::{Action, Command, Script};
 use super::process::Flavour;
@@ -214,10 +214,13 @@ impl Settings {
 
     /// 0: never; 1: offered; 2: accepted.
     fn ecn(&mut self, mode: u64) -> Applied {
-        match mode {
-            0 | 2 => Applied::Yes,
-            _ => Applied::Refused("ECN offered"),
-        }
+        self.stack.tcp.ecn = match mode {
+            0 => EcnPolicy::Off,
+            1 => EcnPolicy::Request,
+            2 => EcnPolicy::Accept,
+            _ => return Applied::Refused("accurate ECN"),
+        };
+        Applied::Yes
     }
 
     fn linux(&mut self, name: &str, value: &str) -> Applied {
@@ -326,6 +329,8 @@ mod tests {
         assert!(!settings.stack.tcp.sack);
         assert_eq!(settings.sysctl("net.inet.tcp.rfc1323", "2"), Applied::Yes);
         assert!(settings.stack.tcp.window_scaling && !settings.stack.tcp.timestamps);
+        assert_eq!(settings.sysctl("net.inet.tcp.ecn.enable", "1"), Applied::Yes);
+        assert_eq!(settings.stack.tcp.ecn, EcnPolicy::Request);
         assert_eq!(settings.sysctl("net.inet.tcp.delacktime", "100"), Applied::Yes);
         assert_eq!(settings.stack.tcp.delayed_ack, Duration::from_millis(100));
         let mut settings = Settings::new(Flavour::Linux);

@@ -9,7 +9,7 @@ use netmart::proto::wire::tcp::{
 };
 use netmart::proto::wire::udp::{self, Datagram};
 use netmart::proto::wire::{
-    ChecksumMode, ChecksumState, Fragment, IpHeader, Offload, Packet, Protocol, emit_ip,
+    ChecksumMode, ChecksumState, Ecn, Fragment, IpHeader, Offload, Packet, Protocol, emit_ip,
 };
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, RngExt, SeedableRng};
@@ -141,6 +141,7 @@ impl Forge {
             window: [0, 1, 500, u16::MAX, self.rng.next_u32() as u16][self.rng.random_range(0..5)],
             urgent: if self.chance(10) { self.rng.next_u32() as u16 } else { 0 },
             options: self.options(&view),
+            ecn: Ecn::of(if self.chance(10) { self.rng.next_u32() as u8 } else { 0 }),
             payload: self.payload(),
         };
         self.segment(view.remote, view.local, segment)

@@ -21,7 +21,7 @@ use crate::Instant;
 pub(super) trait Controller {
     /// An acknowledgement delivered something, or found something lost. One that
     /// [`keeps its own window`](Self::keeps_window) hears of all of them; others only of what was
-    /// acknowledged outside of fast recovery while the window was in full use.
+    /// acknowledged outside of fast recovery, without an echo, while the window was in full use.
     fn on_ack(&mut self, window: &mut Window, ack: &Ack);
 
     /// A repair begins, or the path reports congestion: how far the window falls, as the new
@@ -108,8 +108,6 @@ pub(super) struct Ack {
     pub(super) rtt: Option<Duration>,
     /// The smoothed round-trip time.
     pub(super) srtt: Duration,
-    /// The least round-trip time.
-    pub(super) min_rtt: Duration,
     /// The delivery rate it measures, if it does.
     pub(super) rate: Option<RateSample>,
     /// All octets delivered so far.
@@ -217,7 +215,7 @@ impl Congestion {
         } else {
             *limited
         };
-        if controller.keeps_window() || ack.acked > 0 && used && !ack.in_recovery {
+        if controller.keeps_window() || ack.acked > 0 && used && !ack.in_recovery && !ack.ecn_echo {
             controller.on_ack(window, ack);
         } else if !used {
             controller.on_idle(window, ack.now);
@@ -357,7 +355,6 @@ impl Ack {
             in_flight: 0,
             rtt: Some(srtt),
             srtt,
-            min_rtt: srtt,
             rate: None,
             total_delivered: acked.into(),
             too_high: None,

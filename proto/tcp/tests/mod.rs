@@ -5,6 +5,7 @@
 mod acceptance;
 mod close;
 mod cookie;
+mod ecn;
 mod fast_open;
 mod handshake;
 mod icmp;

@@ -2,8 +2,9 @@
 //!
 //! A segment is written `FLAGS START:END key=value ...`, sequence numbers counted from the SYN of
 //! its sender, as in `P. 1:101 ack=1 win=5000`. Flags are those of packetdrill. Keys: `ack`, `win`, `urg`,
-//! `mss`, `ws`, `ts` (`value/echo`), `sack` (`1:10,20:30`) and the bare word `sackok`. In a segment
-//! that is expected only what is written is compared, the window and the options only if named.
+//! `mss`, `ws`, `ts` (`value/echo`), `sack` (`1:10,20:30`) and the bare word `sackok`.
+//! `ce`, `ect0` and `noect` are the ECN field of the packet. In a segment that is expected only what is
+//! written is compared, the window and the options only if named.
 
 use core::time::Duration;
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use super::super::{Config, Event, MtuProbing, State, StateVector, Transmit};
 use super::pair::pattern;
 use crate::Instant;
+use crate::wire::Ecn;
 use crate::wire::tcp::{Flags, Segment, SeqNumber, Timestamps};
 
 pub(super) const LOCAL: SeqNumber = SeqNumber(0xffff_fff0);
@@ -183,6 +185,8 @@ pub(super) fn parse(text: &str, from: SeqNumber, to: SeqNumber) -> Segment {
             'R' => Flags::RST,
             'P' => Flags::PSH,
             'U' => Flags::URG,
+            'E' => Flags::ECE,
+            'W' => Flags::CWR,
             '.' => Flags::ACK,
             '-' => Flags::default(),
             other => panic!("no flag {other}"),
@@ -204,6 +208,7 @@ pub(super) fn parse(text: &str, from: SeqNumber, to: SeqNumber) -> Segment {
             "mss" => segment.options.mss = Some(number() as u16),
             "ws" => segment.options.window_scale = Some(number() as u8),
             "sackok" => segment.options.sack_permitted = true,
+            "ce" => segment.ecn = Ecn::Ce,
             "ts" => {
                 let (value, echo) = value.split_once('/').expect("value/echo");
                 segment.options.timestamps = Some(Timestamps {
@@ -241,6 +246,12 @@ fn print(segment: &Segment) -> String {
     if segment.urgent > 0 {
         text += &format!(" urg={}", segment.urgent);
     }
+    text += match segment.ecn {
+        Ecn::NotEct => " noect",
+        Ecn::Ect0 => " ect0",
+        Ecn::Ect1 => " ect1",
+        Ecn::Ce => " ce",
+    };
     let options = &segment.options;
     if let Some(mss) = options.mss {
         text += &format!(" mss={mss}");

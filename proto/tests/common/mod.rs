@@ -7,6 +7,7 @@ use bytes::Bytes;
 use netmart_proto::Instant;
 use netmart_proto::netem::{self, Impaired, Netem};
 use netmart_proto::tcp::{Config, CongestionControl, Event, Info, StateVector, Transmit};
+use netmart_proto::wire::Ecn;
 use netmart_proto::wire::tcp::{Flags, Segment, SeqNumber};
 
 /// A segment on its way, of one of the flows.
@@ -23,6 +24,14 @@ impl Impaired for Packet {
     }
 
     fn flip_bit(&mut self, _bit: usize) {}
+
+    fn mark(&mut self) -> bool {
+        let capable = self.segment.ecn != Ecn::NotEct;
+        if capable {
+            self.segment.ecn = Ecn::Ce;
+        }
+        capable
+    }
 }
 
 /// What the path is like.
@@ -36,6 +45,8 @@ pub(crate) struct Path {
     pub(crate) queue: f64,
     pub(crate) loss: netem::Loss,
     pub(crate) reordering: netem::Reordering,
+    /// Routers mark packets from so much of a bandwidth-delay product in the queue on.
+    pub(crate) mark_above: Option<f64>,
     pub(crate) seed: u64,
 }
 
@@ -48,6 +59,7 @@ impl Path {
             queue: 1.0,
             loss: netem::Loss::None,
             reordering: netem::Reordering::default(),
+            mark_above: None,
             seed,
         }
     }
@@ -59,12 +71,14 @@ impl Path {
 
     fn lanes(&self) -> [Netem<Packet>; 2] {
         let delay = self.rtt / 2;
-        let queue = self.rate as f64 / 8.0 * self.rtt.as_secs_f64() * self.queue;
+        let bdp = self.rate as f64 / 8.0 * self.rtt.as_secs_f64();
+        let queue = bdp * self.queue;
         let there = netem::Config {
             rate: Some(self.rate),
             queue: netem::QueueLimit::Octets(queue as usize),
             delay,
             loss: self.loss.clone(),
+            mark_above: self.mark_above.map(|share| (bdp * share) as usize),
             reordering: self.reordering,
             ..netem::Config::default()
         };

@@ -6,7 +6,7 @@ use super::options::{self, Layout};
 use super::{Flags, Options, Segment, SeqNumber};
 use crate::wire::checksum::transport_is_intact;
 use crate::wire::emit::{ChecksumField, emit_packet};
-use crate::wire::{ChecksumMode, EmitError, Fault, IpHeader, Layer, Packet, ParseError};
+use crate::wire::{ChecksumMode, Ecn, EmitError, Fault, IpHeader, Layer, Packet, ParseError};
 
 /// Octets of a header without options.
 pub(super) const HEADER_LEN: usize = 20;
@@ -73,6 +73,7 @@ pub fn parse(ip: &IpHeader, mut packet: Packet) -> Result<PortedSegment, ParseEr
             window: u16::from_be_bytes([w0, w1]),
             urgent: u16::from_be_bytes([u0, u1]),
             options,
+            ecn: Ecn::of(ip.tos),
             payload: packet.into_bytes(),
         },
     })
@@ -80,7 +81,7 @@ pub fn parse(ip: &IpHeader, mut packet: Packet) -> Result<PortedSegment, ParseEr
 
 /// Writes a segment with its IP header and makes a packet of it, the payload shared, not copied.
 ///
-/// `ip.protocol` must be TCP. The head of the packet is split off `arena`, which must be empty. An
+/// `ip.protocol` must be TCP; the ECN field is the segment's, if it has one. The head of the packet is split off `arena`, which must be empty. An
 /// arena created with room for many heads saves an allocation for each: when it is used up, it takes
 /// as much again. With `gso_size`, the payload octets of each
 /// segment that the device is to make of this one, `checksum` should be [`ChecksumMode::Partial`].
@@ -92,6 +93,13 @@ pub fn emit(
     checksum: ChecksumMode,
 ) -> Result<Packet, EmitError> {
     let PortedSegment { src_port, dst_port, segment } = ported;
+    let marked;
+    let ip = if segment.ecn == Ecn::NotEct {
+        ip
+    } else {
+        marked = IpHeader { tos: segment.ecn.applied_to(ip.tos), ..ip.clone() };
+        &marked
+    };
     let layout = Layout::of(&segment.options);
     let options = layout.as_slice();
     let header_len = HEADER_LEN + options.len();

@@ -5,6 +5,7 @@ use core::fmt;
 use bytes::Bytes;
 
 use super::SeqNumber;
+use crate::wire::Ecn;
 
 /// A TCP segment without its ports, which belong to the flow it travels on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Segment {
     pub urgent: u16,
     /// The options.
     pub options: Options,
+    /// The ECN field of the IP packet that carries it (RFC 3168 section 5).
+    pub ecn: Ecn,
     /// The octets it carries. More than one MSS in a super-segment that a device splits or has joined.
     pub payload: Bytes,
 }
