@@ -69,6 +69,9 @@ pub struct Config {
     pub fin_wait_2: Duration,
     /// The congestion controller.
     pub congestion: CongestionControl,
+    /// Spread what the window allows over the round-trip time, with Reno and CUBIC too: twice the rate of
+    /// the window in slow start, a fifth more than it afterwards. BBR always has a pace. Off by default.
+    pub pacing: bool,
     /// The settings of [`CongestionControl::Bbr`].
     pub bbr: Bbr,
     /// Explicit congestion notification (RFC 3168).
@@ -157,6 +160,7 @@ impl Default for Config {
             msl: Duration::from_secs(30),
             fin_wait_2: Duration::from_secs(60),
             congestion: CongestionControl::Cubic,
+            pacing: false,
             bbr: Bbr::default(),
             ecn: EcnPolicy::default(),
             initial_window: 10,

@@ -169,3 +169,20 @@ fn marks_instead_of_losses_keep_the_queue_short_and_the_path_busy() {
         assert_eq!((network.counters().queue_dropped, info.lost), (0, 0), "{control:?}");
     }
 }
+
+#[test]
+fn a_pace_keeps_bursts_out_of_a_short_queue() {
+    let run = |control, pacing| {
+        let mut network = Network::new(&Path { queue: 0.1, ..Path::usual(1) });
+        network
+            .add_with(Config { congestion: control, pacing, ..Config::default() }, Duration::ZERO);
+        network.run(seconds(10));
+        (megabits(network.received()[0], seconds(10)), network.sender(0).unwrap())
+    };
+    for control in [Reno, Cubic] {
+        let (unpaced, _) = run(control, false);
+        let (paced, info) = run(control, true);
+        assert!(info.pacing_rate.is_some() && !info.limited_times.pace.is_zero(), "{info:?}");
+        assert!(paced > 0.95 * unpaced, "{control:?}: {paced:.1} against {unpaced:.1} Mbit/s");
+    }
+}

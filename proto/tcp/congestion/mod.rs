@@ -143,6 +143,11 @@ pub(super) struct Congestion {
     pub(super) limited: bool,
     /// `cwnd` and `ssthresh` before the repair that is under way, or was last.
     prior: (u32, u32),
+    /// The smoothed round-trip time in microseconds, if what the window allows is to be spread over it; 0
+    /// otherwise, and before the first measurement.
+    spread_over: u32,
+    /// Whether it is to be.
+    paced: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -159,7 +164,8 @@ impl Congestion {
         let window = Window { cwnd, ssthresh: u32::MAX, mss };
         let algorithm = Algorithm::new(config.congestion, config, &window, seed, now);
         let prior = (window.cwnd, window.ssthresh);
-        Self { window, algorithm, limited: false, prior }
+        let paced = config.pacing;
+        Self { window, algorithm, limited: false, prior, spread_over: 0, paced }
     }
 
     /// The handshake is over: the MSS is known, and with it the initial window, in segments.
@@ -207,6 +213,9 @@ impl Congestion {
 
     /// An acknowledgement was taken in, and its losses were judged.
     pub(super) fn on_ack(&mut self, ack: &Ack) {
+        if self.paced {
+            self.spread_over = u32::try_from(ack.srtt.as_micros()).unwrap_or(u32::MAX);
+        }
         let Self { window, algorithm, limited, .. } = self;
         let controller = algorithm.controller();
         // In slow start a window half used is in use: it doubles within the round trip.
@@ -290,8 +299,15 @@ impl Congestion {
         self.limited = false;
     }
 
+    /// How fast segments should leave, in octets per second, if there is a pace.
     pub(super) fn pacing_rate(&self) -> Option<u64> {
-        self.algorithm.shared().pacing_rate()
+        self.algorithm.shared().pacing_rate().or_else(|| {
+            let micros = Some(u64::from(self.spread_over)).filter(|micros| *micros > 0)?;
+            let window = u64::from(self.window.cwnd);
+            // Faster than the window by itself, so that the window stays what limits.
+            let tenths = if self.window.is_slow_start() { 20 } else { 12 };
+            Some(window * tenths * 100_000 / micros)
+        })
     }
 }
 
