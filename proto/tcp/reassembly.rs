@@ -181,7 +181,9 @@ impl Reassembly {
         }
         let reported = blocks.as_slice().len();
         let overdue = self.overdue(room - reported);
-        for inside in overdue.iter().rev().chain(self.recent.iter().flatten()) {
+        // Mostly the unreported are the most recent as well; not when there were too many to note all.
+        let unreported = self.unreported.iter().rev();
+        for inside in overdue.iter().rev().chain(unreported).chain(self.recent.iter().flatten()) {
             if blocks.as_slice().len() >= room {
                 break;
             }
@@ -271,6 +273,39 @@ const MAX_RUNS: usize = 16_384;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What every acknowledgement reports in turn, until it says that there is no more.
+    fn reports(reassembly: &mut Reassembly, room: usize) -> Vec<SackBlocks> {
+        let mut reports = Vec::new();
+        loop {
+            let blocks = reassembly.sack_blocks(None, room);
+            let more = reassembly.note_reported(&blocks);
+            reports.push(blocks);
+            assert!(reports.len() < 100, "no end of reports: {:?}", reassembly.unreported);
+            if !more {
+                return reports;
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_too_large_to_note_comes_to_the_end_of_its_reports() {
+        let mut reassembly = Reassembly::default();
+        let insert = |reassembly: &mut Reassembly, at: u32| {
+            reassembly.insert(SeqNumber(at), Bytes::from_static(&[1]), usize::MAX);
+        };
+        // Four runs that grow in turn, until no more can be noted; then three others.
+        for octet in 0..MAX_UNREPORTED as u32 / 4 {
+            for run in 0..4 {
+                insert(&mut reassembly, 1_000 * (run + 1) + octet);
+            }
+        }
+        for run in 4..7 {
+            insert(&mut reassembly, 1_000 * (run + 1));
+        }
+        let reports = reports(&mut reassembly, 3);
+        assert_eq!(reports.len(), 2, "{reports:?}");
+    }
 
     #[test]
     fn of_too_many_holes_the_first_are_remembered_and_the_rest_leaves_nothing_behind() {

@@ -185,6 +185,7 @@ impl Pair {
         if self.weather.largest > 0 && segment.payload.len() > self.weather.largest {
             return;
         }
+        assert!(self.under_way.len() < 100_000, "it does not end: {segment:?}");
         let copies = 1 + usize::from(self.dice.roll(1_000) < self.weather.duplication);
         for _ in 0..copies {
             if self.dice.roll(1_000) < self.weather.loss {
