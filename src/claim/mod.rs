@@ -53,7 +53,8 @@
 //!                 }
 //!             }
 //!             Event::End | Event::Closed(_) => drop(self.connections.remove(&id)),
-//!             Event::Opened { .. } | Event::Room(_) | Event::Refused(_) => {}
+//!             // Whether it opened, has room, or meets trouble is nothing to an echo.
+//!             _ => {}
 //!         }
 //!     }
 //! }
