@@ -1,0 +1,7 @@
+//! What holds for every wire: the same tests over each session type in the registry.
+
+pub(super) mod data;
+pub(super) mod original;
+pub(super) mod pair;
+pub(super) mod script;
+mod transfer;
