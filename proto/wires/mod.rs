@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`sockettcp`] | stop and wait, text headers, messages |
 //! | [`cs488`] | stop and wait, one file from client to server |
+//! | [`faketcp`] | a window of datagrams, both ways |
 //! | `common` | what every session has: queues, timers, counters, news |
 //! | `event`, `info` | what the application is told |
 //! | `queue`, `timer`, `rto` | what waits, when it is looked at again |
@@ -21,6 +22,7 @@
 mod common;
 pub mod cs488;
 mod event;
+pub mod faketcp;
 mod info;
 mod queue;
 mod registry;

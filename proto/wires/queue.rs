@@ -38,6 +38,11 @@ impl Inbox {
         self.octets < self.limit && self.whole.len() < MOST_CHUNKS
     }
 
+    /// How many chunks wait.
+    pub(super) fn chunks(&self) -> usize {
+        self.whole.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.whole.is_empty() && self.joined.is_empty()
     }

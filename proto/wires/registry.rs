@@ -49,6 +49,7 @@ macro_rules! wires {
 }
 
 wires! {
+    Faketcp: faketcp,
     Cs488: cs488,
     Sockettcp: sockettcp,
 }

@@ -55,6 +55,15 @@ impl Session {
         let Some(answer) = seq.checked_add(1) else {
             return Outcome::Dropped(Discard::BadNumber);
         };
+        if let Some((piece, _)) = &self.outstanding
+            && self.shared
+            && seq == self.snd + piece.len() as u64
+        {
+            // The counter is shared: this number acknowledges what we sent.
+            self.snd = seq;
+            self.rcv = seq;
+            self.outstanding = None;
+        }
         if seq > self.rcv || self.receiving.is_some() {
             self.state = State::Closed;
             self.common.give_up(Reason::Missing(vec![self.rcv]));

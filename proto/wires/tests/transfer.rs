@@ -121,6 +121,10 @@ impl Visitor for ManySeeds {
         let weather = weather(0.2, 0.2, 0.2);
         for seed in 100..400 {
             transfer::<W>(&Content::Bars.octets(seed as usize % 40), None, &weather, seed);
+            if W::PROFILE.directions == Directions::Both {
+                let back = Content::Text.octets(1 + seed as usize % 30);
+                transfer::<W>(&Content::Bars.octets(3), Some(&back), &weather, seed);
+            }
         }
     }
 }
@@ -164,4 +168,4 @@ macro_rules! over_every_wire {
     };
 }
 
-over_every_wire! { cs488 sockettcp }
+over_every_wire! { cs488 faketcp sockettcp }
