@@ -5,9 +5,10 @@
 //! | [`sockettcp`] | stop and wait, text headers, messages |
 //! | [`cs488`] | stop and wait, one file from client to server |
 //! | [`faketcp`] | a window of datagrams, both ways |
+//! | [`quiq`] | several streams in packets of frames, from client to server |
 //! | `common` | what every session has: queues, timers, counters, news |
 //! | `event`, `info` | what the application is told |
-//! | `queue`, `timer`, `rto` | what waits, when it is looked at again |
+//! | `queue`, `timer`, `rto`, `cwnd` | what waits, when it is looked at again, how much may be under way |
 //! | `registry` | the list of wires |
 //!
 //! Each wire is spoken by an existing program as well, its *original*. A session talks to such a peer
@@ -21,10 +22,12 @@
 
 mod common;
 pub mod cs488;
+mod cwnd;
 mod event;
 pub mod faketcp;
 mod info;
 mod queue;
+pub mod quiq;
 mod registry;
 mod rto;
 pub mod sockettcp;

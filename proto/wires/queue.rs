@@ -99,6 +99,16 @@ impl Outbox {
         self.writes.push_back(data);
     }
 
+    /// Counts octets that wait elsewhere.
+    pub(super) fn charge(&mut self, octets: usize) {
+        self.octets += octets;
+    }
+
+    /// They wait no longer.
+    pub(super) fn refund(&mut self, octets: usize) {
+        self.octets = self.octets.saturating_sub(octets);
+    }
+
     /// Octets that fit in.
     pub(super) fn room(&self) -> usize {
         if self.writes.len() < MOST_CHUNKS { self.limit.saturating_sub(self.octets) } else { 0 }

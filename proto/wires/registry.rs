@@ -52,6 +52,7 @@ wires! {
     Faketcp: faketcp,
     Cs488: cs488,
     Sockettcp: sockettcp,
+    Quiq: quiq,
 }
 
 #[cfg(test)]

@@ -148,9 +148,10 @@ impl Session {
         if payload.is_empty() || !self.rcv.is_in_window(seq) {
             return Outcome::Dropped(Discard::OutOfOrder);
         }
-        if self.rcv.early.insert(seq, payload).is_some() {
+        if self.rcv.early.contains_key(&seq) {
             return Outcome::Dropped(Discard::Duplicate);
         }
+        self.rcv.early.insert(seq, payload);
         Outcome::Taken
     }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::super::cwnd::Cwnd;
 use super::super::{Discard, Outcome, Phase, Reason, TimerKind};
 use super::packet::Flags;
 use super::session::{Session, State};
@@ -14,8 +15,6 @@ use crate::Instant;
 const ORIGINAL_FLIGHT: usize = 16;
 /// The same towards a careful peer, whatever it offers.
 const MOST_FLIGHT: usize = 1024;
-const FIRST_FLIGHT: usize = 16;
-const LEAST_FLIGHT: usize = 4;
 /// Packets handed out at a time.
 const BATCH: usize = 64;
 /// How far behind all that was sent a datagram is that the peer cannot take, and has to answer.
@@ -47,11 +46,8 @@ pub(super) struct Sender {
     recover: i64,
     /// How many from `una` on may be sent again before one is acknowledged.
     redo_window: usize,
-    /// How many may be in flight towards a careful peer, and up to where that doubles.
-    cwnd: usize,
-    ssthresh: usize,
-    /// Acknowledged since `cwnd` last grew.
-    credit: usize,
+    /// How many may be in flight towards a careful peer.
+    cwnd: Cwnd,
     /// When the peer last made us go back.
     went_back: Instant,
     /// The peer is to be asked how far it is.
@@ -75,9 +71,7 @@ impl Sender {
             redo: first,
             recover: first,
             redo_window: 0,
-            cwnd: FIRST_FLIGHT,
-            ssthresh: MOST_FLIGHT,
-            credit: 0,
+            cwnd: Cwnd::new(MOST_FLIGHT),
             went_back: Instant::ZERO,
             probe: false,
         }
@@ -97,6 +91,10 @@ impl Sender {
         self.flight.iter().map(|sent| sent.payload.len()).sum()
     }
 
+    pub(super) fn una(&self) -> i64 {
+        self.una
+    }
+
     pub(super) fn nxt(&self) -> i64 {
         self.high
     }
@@ -108,29 +106,11 @@ impl Sender {
         self.redo_window = window;
         self.went_back = now;
     }
-
-    fn shrink(&mut self) {
-        self.ssthresh = (self.cwnd / 2).max(LEAST_FLIGHT);
-        self.cwnd = self.ssthresh;
-    }
-
-    fn grow(&mut self, acknowledged: usize) {
-        if self.cwnd < self.ssthresh {
-            self.cwnd += acknowledged;
-        } else {
-            self.credit += acknowledged;
-            if self.credit >= self.cwnd {
-                self.credit -= self.cwnd;
-                self.cwnd += 1;
-            }
-        }
-        self.cwnd = self.cwnd.min(MOST_FLIGHT);
-    }
 }
 
 impl Session {
     fn flight_limit(&self) -> usize {
-        if self.faces_original() { ORIGINAL_FLIGHT } else { self.snd.cwnd }
+        if self.faces_original() { ORIGINAL_FLIGHT } else { self.snd.cwnd.size() }
     }
 
     /// Sends what is to be sent again, and what is new as far as the windows allow.
@@ -238,7 +218,7 @@ impl Session {
         snd.una = ack;
         if ack >= snd.recover {
             snd.redo = snd.recover;
-            snd.grow(count);
+            snd.cwnd.grow(count);
         } else if faces_original {
             snd.redo = snd.redo.max(ack);
         } else if ack > snd.redo {
@@ -247,7 +227,7 @@ impl Session {
             snd.redo_window = 1;
         } else {
             // It may have kept nothing: all is sent again, faster and faster.
-            snd.redo_window = (snd.redo_window * 2).min(snd.cwnd);
+            snd.redo_window = (snd.redo_window * 2).min(snd.cwnd.size());
         }
     }
 
@@ -266,7 +246,7 @@ impl Session {
         let srtt = self.common.rto.smoothed().unwrap_or(NACK_GAP);
         let first = self.snd.flight.front().map_or(now, |sent| sent.at);
         if is_new {
-            self.snd.shrink();
+            self.snd.cwnd.shrink();
             self.snd.go_back(1, now);
         } else if now.saturating_since(first) > srtt + srtt / 2 {
             // What was sent again got lost again.
@@ -297,8 +277,7 @@ impl Session {
             self.snd.go_back(ORIGINAL_FLIGHT, now);
             self.snd.probe = tries >= TRIES_BEFORE_PROBE;
         } else {
-            self.snd.shrink();
-            self.snd.cwnd = LEAST_FLIGHT;
+            self.snd.cwnd.collapse();
             self.snd.go_back(1, now);
         }
         self.wait(now);

@@ -176,10 +176,12 @@ impl Session {
         let flags = packet.flags;
         let (ack, win) = (i64::from(packet.ack), i64::from(packet.win));
         if flags.has(Flags::DATA) {
+            let una = self.snd.una();
             if flags.has(Flags::ACK) {
                 self.take_ack(ack, win, now);
             }
-            return self.take_data(packet.seq.into(), packet.payload, now);
+            let outcome = self.take_data(packet.seq.into(), packet.payload, now);
+            return if self.snd.una() > una { Outcome::Taken } else { outcome };
         }
         if flags.has(Flags::NACK) {
             self.take_nack(ack, win, now)

@@ -165,19 +165,18 @@ impl<W: Wire> Pair<W> {
         true
     }
 
-    /// What a driver does with a datagram.
-    pub(crate) fn deliver(&mut self, datagram: Datagram) {
+    /// What a driver does with a datagram; nothing comes of one that cannot be read, or that nobody wants.
+    pub(crate) fn deliver(&mut self, datagram: Datagram) -> Option<Outcome> {
         let packet = match W::Packet::parse(datagram.octets) {
             Ok(packet) => packet,
             Err(fault) => {
                 self.faults[fault as usize] += 1;
-                return;
+                return None;
             }
         };
         let (from, to) = (datagram.from, datagram.to);
         if to == self.client.local {
-            self.client.session.handle_packet(packet, from, self.now);
-            return;
+            return Some(self.client.session.handle_packet(packet, from, self.now));
         }
         let is_listening = to == LISTENING.parse().expect("an address");
         let owner = self.servers.iter_mut().find(|end| {
@@ -188,6 +187,7 @@ impl<W: Wire> Pair<W> {
         if is_listening && matches!(outcome, None | Some(Outcome::Opens)) {
             self.accept(&packet, from, to);
         }
+        outcome
     }
 
     fn accept(&mut self, packet: &W::Packet, from: SocketAddr, listening: SocketAddr) {
