@@ -10,6 +10,7 @@
 //! | `event`, `info` | what the application is told |
 //! | `queue`, `timer`, `rto`, `cwnd` | what waits, when it is looked at again, how much may be under way |
 //! | `registry` | the list of wires |
+//! | `report` | what the originals show their users |
 //!
 //! Each wire is spoken by an existing program as well, its *original*. A session talks to such a peer
 //! by the peer's own habits, and to another careful peer without them ([`Mode`]); which of the two it
@@ -29,6 +30,7 @@ mod info;
 mod queue;
 pub mod quiq;
 mod registry;
+mod report;
 mod rto;
 pub mod sockettcp;
 #[cfg(test)]
@@ -47,6 +49,7 @@ pub use common::{Common, Role};
 pub use event::{Event, Phase, Reason, Unfit, WriteError};
 pub use info::{Counters, Discard, Fault, Info, Mode, StreamInfo};
 pub use registry::{Kind, Visitor};
+pub use report::Action;
 pub use timer::TimerKind;
 
 /// A typed packet: the meaning of one UDP payload.
@@ -244,6 +247,18 @@ pub trait Wire: Debug + Sized + 'static {
 
     /// The name of the state, for people.
     fn state(&self) -> &'static str;
+
+    /// A line of the log about a packet, in the manner of the original where it keeps a log. `role` says which side
+    /// writes it.
+    fn log_line(role: Role, action: Action, packet: &Self::Packet) -> String {
+        let _ = role;
+        format!("{}: {packet:?}", action.name())
+    }
+
+    /// Statistics as text, a line per figure, with the original's fields where it has some.
+    fn report(info: &Info) -> String {
+        report::report(info)
+    }
 
     /// Takes a packet from `from` that came to the session's port, or to the listening port from the
     /// session's remote end.

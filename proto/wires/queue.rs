@@ -118,6 +118,11 @@ impl Outbox {
         self.octets
     }
 
+    /// How many writes wait.
+    pub(super) fn writes(&self) -> usize {
+        self.writes.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }

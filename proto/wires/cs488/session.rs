@@ -3,11 +3,12 @@
 use core::net::SocketAddr;
 
 use super::super::{
-    AnswersFrom, Borders, Common, Config, Directions, Discard, Outcome, Profile, Role, TimerKind,
-    Wire,
+    Action, AnswersFrom, Borders, Common, Config, Directions, Discard, Info, Outcome, Profile,
+    Role, TimerKind, Wire,
 };
 use super::client::Client;
 use super::number::INITIAL;
+use super::original;
 use super::packet::{Body, Cs488Packet, Flag, HEADER, PAYLOAD};
 use super::server::Server;
 use crate::Instant;
@@ -91,6 +92,14 @@ impl Wire for Session {
         if let Side::Client(client) = &mut self.side {
             client.produce(&mut self.common, now);
         }
+    }
+
+    fn log_line(role: Role, action: Action, packet: &Cs488Packet) -> String {
+        original::log_line(role, action, packet)
+    }
+
+    fn report(info: &Info) -> String {
+        original::report(info)
     }
 
     fn state(&self) -> &'static str {

@@ -91,6 +91,12 @@ impl Sender {
         self.flight.iter().map(|sent| sent.payload.len()).sum()
     }
 
+    /// What is not acknowledged, what is sent next, what was handed out, and how many more may follow that.
+    pub(super) fn pointers(&self) -> (i64, i64, i64, i64) {
+        let nxt = if self.redo < self.recover { self.redo } else { self.high };
+        (self.una, nxt, self.high, self.edge - self.high)
+    }
+
     pub(super) fn una(&self) -> i64 {
         self.una
     }

@@ -6,9 +6,10 @@ use core::time::Duration;
 use super::super::common::same_host;
 use super::super::rto::Rto;
 use super::super::{
-    AnswersFrom, Borders, Chunk, Common, Config, Directions, Discard, Mode, Outcome, Phase,
+    Action, AnswersFrom, Borders, Chunk, Common, Config, Directions, Discard, Mode, Outcome, Phase,
     Profile, Role, TimerKind, Wire,
 };
+use super::original;
 use super::packet::{FaketcpPacket, Flags, HEADER, MOST_PAYLOAD};
 use super::receiver::Receiver;
 use super::sender::Sender;
@@ -35,9 +36,9 @@ pub struct Session {
     /// Where the SYN went.
     door: SocketAddr,
     /// Our initial number.
-    iss: i64,
+    pub(super) iss: i64,
     /// The peer's.
-    irs: i64,
+    pub(super) irs: i64,
     pub(super) snd: Sender,
     pub(super) rcv: Receiver,
 }
@@ -315,6 +316,10 @@ impl Wire for Session {
         let chunk = self.common.inbox.pop()?;
         self.rcv.made_room(&self.common.inbox);
         Some(chunk)
+    }
+
+    fn log_line(_role: Role, action: Action, packet: &FaketcpPacket) -> String {
+        original::log_line(action, packet)
     }
 
     fn state(&self) -> &'static str {

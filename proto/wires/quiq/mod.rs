@@ -10,6 +10,7 @@
 //! | `arrivals` | what has an original got, as far as that can be known |
 //! | `server` | what is taken, and how is it answered |
 //! | `streams` | what is the next piece of each stream |
+//! | `original` | what does the original show its user |
 //!
 //! A client's SYN carries a frame that an original gives back as it is, and a careful server with another offset. The
 //! original never repeats anything and puts together what comes as it comes: towards it one packet is under way at
@@ -20,6 +21,7 @@ mod arrivals;
 mod batch;
 mod client;
 mod flight;
+mod original;
 mod packet;
 mod server;
 mod session;
@@ -27,5 +29,6 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+pub use original::SocketError;
 pub use packet::{FRAME_HEADER, Frame, HEADER, MOST, PacketKind, QuiqPacket};
 pub use session::Session;

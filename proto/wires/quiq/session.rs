@@ -5,10 +5,11 @@ use core::time::Duration;
 
 use super::super::rto::Rto;
 use super::super::{
-    AnswersFrom, Borders, Chunk, Common, Config, Directions, Discard, Info, Outcome, Profile, Role,
-    TimerKind, Wire, WriteError,
+    Action, AnswersFrom, Borders, Chunk, Common, Config, Directions, Discard, Info, Outcome,
+    Profile, Role, TimerKind, Wire, WriteError,
 };
 use super::client::Client;
+use super::original;
 use super::packet::{MOST, PacketKind, QuiqPacket};
 use super::server::Server;
 use crate::Instant;
@@ -106,6 +107,14 @@ impl Wire for Session {
             Side::Client(client) => client.write(&mut self.common, chunk),
             Side::Server(_) => Err(WriteError::WrongWay),
         }
+    }
+
+    fn log_line(_role: Role, action: Action, packet: &QuiqPacket) -> String {
+        original::log_line(action, packet)
+    }
+
+    fn report(info: &Info) -> String {
+        original::report(info)
     }
 
     fn state(&self) -> &'static str {

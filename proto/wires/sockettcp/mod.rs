@@ -7,6 +7,7 @@
 //! | `sender` | what is sent, and when again |
 //! | `receiver` | what is taken, and how is it answered |
 //! | `closing` | how does it end |
+//! | `original` | what does the assignment ask for |
 //!
 //! The wire makes no difference between its originals and careful peers: every segment is repeated until it
 //! is answered, and what some of the originals do with the answers is kept in mind for all.
@@ -15,6 +16,7 @@
 //! other numbers its segment anew.
 
 mod closing;
+mod original;
 mod packet;
 mod receiver;
 mod sender;
@@ -22,5 +24,6 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+pub use original::{create_segment, parse_segment};
 pub use packet::{MOST_DATA, SockettcpPacket};
 pub use session::Session;

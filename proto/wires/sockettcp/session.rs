@@ -8,9 +8,10 @@ use bytes::Bytes;
 use super::super::common::same_host;
 use super::super::rto::Rto;
 use super::super::{
-    AnswersFrom, Borders, Common, Config, Directions, Discard, Outcome, Phase, Profile, Role,
-    TimerKind, Wire,
+    Action, AnswersFrom, Borders, Common, Config, Directions, Discard, Outcome, Phase, Profile,
+    Role, TimerKind, Wire,
 };
+use super::original;
 use super::packet::{MOST_DATA, SockettcpPacket};
 use crate::Instant;
 
@@ -282,6 +283,10 @@ impl Wire for Session {
         } else if self.common.closing {
             self.say_goodbye(now);
         }
+    }
+
+    fn log_line(_role: Role, action: Action, packet: &SockettcpPacket) -> String {
+        original::log_line(action, packet)
     }
 
     fn state(&self) -> &'static str {

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 
 use super::super::tests::script::{DOOR, MS, PEER, Script, address, check_vector, hex};
-use super::super::{Codec, Discard, Event, Fault, Mode, Outcome, Phase, Reason, Wire};
+use super::super::{
+    Action, Codec, Discard, Event, Fault, Mode, Outcome, Phase, Reason, Role, Wire,
+};
 use super::{Session, SockettcpPacket as P};
 
 const DUPLICATE: Outcome = Outcome::Dropped(Discard::Duplicate);
@@ -357,4 +359,15 @@ fn a_full_inbox_is_not_acknowledged() {
     }
     assert!(session.read().is_some());
     assert_eq!(session.handle_packet(data(27, "efgh"), address(PEER), now), Outcome::Taken);
+}
+
+#[test]
+fn segments_and_structures_are_made_of_each_other() {
+    let structure = super::parse_segment("0|||0|||0|||98|||Mensaje de prueba").expect("a segment");
+    assert_eq!((structure.seq, &structure.data[..]), (98, &b"Mensaje de prueba"[..]));
+    assert_eq!(super::create_segment(&P::syn_ack(8)), "1|||1|||0|||8|||");
+    let line = Session::log_line(Role::Client, Action::SendAgain, &data(98, "a\n"));
+    assert_eq!(line, "SEND (AGAIN): 0|||0|||0|||98|||a\\n");
+    let script = client(20, 21);
+    assert!(Session::report(&script.session.info()).starts_with("packets sent: 2\n"));
 }

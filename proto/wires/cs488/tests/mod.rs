@@ -3,6 +3,7 @@
 mod client;
 mod model;
 mod server;
+mod shown;
 mod vectors;
 
 use super::super::tests::original::{Duel, Original};

@@ -3,6 +3,7 @@
 mod careful;
 mod model;
 mod original;
+mod shown;
 mod vectors;
 
 use super::super::tests::script::{MS, PEER, Script, address};

@@ -4,6 +4,7 @@ mod careful;
 mod model;
 mod receiver;
 mod sender;
+mod shown;
 mod vectors;
 
 use bytes::Bytes;
