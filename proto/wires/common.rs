@@ -1,6 +1,7 @@
 //! What every session has.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 use std::collections::VecDeque;
 
 use super::queue::{Inbox, Outbox};
@@ -13,6 +14,9 @@ use crate::Instant;
 
 /// Answers that may wait to be sent; a driver that drains after each packet never meets it.
 const MOST_OUT: usize = 4096;
+
+/// How long a peer that is just being started may be unreachable.
+const START_TIME: Duration = Duration::from_secs(3);
 
 /// The part of a session that does not depend on its wire.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub struct Common<P> {
     /// The application writes no more.
     pub(super) closing: bool,
     connected: bool,
+    /// Since when the network says that nobody listens there.
+    unreachable: Option<Instant>,
     ended: Option<Reason>,
     news: News,
 }
@@ -81,6 +87,7 @@ impl<P> Common<P> {
             spoke: now,
             closing: false,
             connected: false,
+            unreachable: None,
             ended: None,
             news: News::default(),
             config: config.clone(),
@@ -168,6 +175,15 @@ impl<P> Common<P> {
             self.give_up(Reason::Vanished);
         } else {
             self.timers.set(TimerKind::Patience, now + self.config.patience);
+        }
+    }
+
+    /// A peer may take a moment to start. Once connected, nobody but the peer is believed.
+    pub(super) fn unreachable(&mut self, now: Instant) {
+        let since = *self.unreachable.get_or_insert(now);
+        let is_persistent = now.saturating_since(since) >= START_TIME;
+        if is_persistent && !self.connected && self.ended.is_none() {
+            self.give_up(Reason::Unreachable);
         }
     }
 

@@ -35,6 +35,9 @@ pub enum Reason {
         /// How often it was sent.
         tries: u32,
     },
+    /// The network said for a while that nobody listens there.
+    #[error("nobody listens there")]
+    Unreachable,
     /// Nothing was heard from the peer for as long as patience lasts.
     #[error("the peer has vanished")]
     Vanished,

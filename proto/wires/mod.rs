@@ -197,8 +197,8 @@ pub enum Outcome {
 /// Its methods are of four kinds, as those of [`tcp::StateVector`](crate::tcp::StateVector):
 ///
 /// - *start*: [`connect`](Self::connect), [`accept`](Self::accept);
-/// - *input*: [`handle_packet`](Self::handle_packet), [`handle_deadline`](Self::handle_deadline), and
-///   what the application asks: [`write`](Self::write), [`read`](Self::read),
+/// - *input*: [`handle_packet`](Self::handle_packet), [`handle_deadline`](Self::handle_deadline),
+///   [`handle_unreachable`](Self::handle_unreachable), and what the application asks: [`write`](Self::write), [`read`](Self::read),
 ///   [`close`](Self::close), [`abort`](Self::abort);
 /// - *output*: [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event), drained
 ///   after every input until they give nothing; several packets may be handled before the drain;
@@ -271,6 +271,11 @@ pub trait Wire: Debug + Sized + 'static {
             Outcome::Opens => {}
         }
         outcome
+    }
+
+    /// The network reports that nobody listens at the port that a packet of this session went to.
+    fn handle_unreachable(&mut self, now: Instant) {
+        self.common_mut().unreachable(now);
     }
 
     /// Does what has become due by `now`.

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::{Codec, Config, Discard, Kind, Outcome, Reason, Visitor, Wire};
+use super::super::{Codec, Config, Discard, Event, Kind, Outcome, Reason, Visitor, Wire};
 use super::data::{Content, Dice, assemble, writes};
 use super::pair::{CLIENT, Pair, weather};
 use crate::Instant;
@@ -233,6 +233,33 @@ fn a_session_that_hears_nothing_but_noise_ends() {
     }
     for kind in Kind::ALL {
         kind.visit(Noise);
+    }
+}
+
+#[test]
+fn a_port_where_nobody_listens_is_given_some_seconds_but_not_all() {
+    struct Nobody;
+    impl Visitor for Nobody {
+        type Output = ();
+
+        fn visit<W: Wire>(self) {
+            let mut now = Instant::from_millis(1);
+            let mut session = W::connect(&Config::default(), stranger(&mut Dice(1)), 5, now);
+            while session.info().ended.is_none() {
+                while session.poll_transmit(now).is_some() {
+                    session.handle_unreachable(now + Duration::from_millis(1));
+                }
+                if let Some((at, _)) = session.next_deadline() {
+                    now = now.max(at);
+                    session.handle_deadline(now);
+                }
+            }
+            assert_eq!(session.poll_event(), Some(Event::Refused(Reason::Unreachable)));
+            assert!(now > Instant::from_millis(3_000) && now < Instant::from_millis(4_000));
+        }
+    }
+    for kind in Kind::ALL {
+        kind.visit(Nobody);
     }
 }
 

@@ -39,6 +39,30 @@ fn lost_packets_are_repeated() {
 }
 
 #[test]
+fn duplication_and_reordering_are_survived_or_noticed() {
+    for link in [weather(0.0, 0.05, 0.0), weather(0.0, 0.0, 0.05), weather(0.03, 0.03, 0.03)] {
+        let mut complete = 0;
+        for seed in 0..40 {
+            let file = Content::Text.octets(20_000);
+            let mut duel = Duel::<Session, _>::client(Server::default(), &link, seed);
+            duel.end().to_send.push_back(Chunk::message(file.clone()));
+            duel.end().closes_after = Some(0);
+            duel.run(MS * 3_600_000);
+            let is_whole = duel.original.output == file;
+            match duel.end().ended() {
+                Some(Reason::Normal) => {
+                    assert!(is_whole, "seed {seed}: other octets");
+                    complete += 1;
+                }
+                Some(Reason::TimedOut { .. }) => {}
+                other => panic!("seed {seed}: {other:?}"),
+            }
+        }
+        assert!(complete > 30, "{complete} of 40 with {link:?}");
+    }
+}
+
+#[test]
 fn characters_of_several_octets_arrive() {
     let text = "zażółć gęślą jaźń 日本語 🦀\n".repeat(200);
     arrives(text.as_bytes(), 0.0, 1);

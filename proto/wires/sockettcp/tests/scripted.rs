@@ -1,12 +1,13 @@
-//! Vectors of the specification, and peers that behave as the originals do.
+//! What is said word by word.
 
 use bytes::Bytes;
 
-use super::super::tests::script::{DOOR, MS, PEER, Script, address, check_vector, hex};
-use super::super::{
-    Action, Codec, Discard, Event, Fault, Mode, Outcome, Phase, Reason, Role, Wire,
+use super::super::super::tests::script::{DOOR, check_vector, hex};
+use super::super::super::{
+    Action, Codec, Config, Discard, Event, Fault, Mode, Outcome, Phase, Reason, Role, Wire,
 };
-use super::{Session, SockettcpPacket as P};
+use super::super::{create_segment, parse_segment};
+use super::*;
 
 const DUPLICATE: Outcome = Outcome::Dropped(Discard::Duplicate);
 
@@ -347,7 +348,7 @@ fn strangers_are_not_heard() {
 
 #[test]
 fn a_full_inbox_is_not_acknowledged() {
-    let config = super::super::Config { receive_limit: 4, ..Default::default() };
+    let config = Config { receive_limit: 4, ..Config::default() };
     let now = crate::Instant::ZERO;
     let mut session = Session::accept(&config, &P::syn(20), address(PEER), 1, now).expect("a SYN");
     for (packet, outcome) in [
@@ -363,9 +364,9 @@ fn a_full_inbox_is_not_acknowledged() {
 
 #[test]
 fn segments_and_structures_are_made_of_each_other() {
-    let structure = super::parse_segment("0|||0|||0|||98|||Mensaje de prueba").expect("a segment");
+    let structure = parse_segment("0|||0|||0|||98|||Mensaje de prueba").expect("a segment");
     assert_eq!((structure.seq, &structure.data[..]), (98, &b"Mensaje de prueba"[..]));
-    assert_eq!(super::create_segment(&P::syn_ack(8)), "1|||1|||0|||8|||");
+    assert_eq!(create_segment(&P::syn_ack(8)), "1|||1|||0|||8|||");
     let line = Session::log_line(Role::Client, Action::SendAgain, &data(98, "a\n"));
     assert_eq!(line, "SEND (AGAIN): 0|||0|||0|||98|||a\\n");
     let script = client(20, 21);
