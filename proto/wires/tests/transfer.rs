@@ -163,6 +163,11 @@ macro_rules! over_every_wire {
             }
 
             #[test]
+            fn mutated_datagrams_do_no_harm() {
+                super::super::mutants::survive(stringify!($wire));
+            }
+
+            #[test]
             fn a_large_file_arrives() {
                 kind().visit(Large);
             }
