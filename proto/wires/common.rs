@@ -61,6 +61,8 @@ struct News {
     readable: bool,
     /// A write was refused for want of room.
     wants_room: bool,
+    /// Room of another kind than that of the send queue.
+    blocked: bool,
     peer_closed: bool,
     ended: bool,
 }
@@ -206,6 +208,18 @@ impl<P> Common<P> {
         Ok(())
     }
 
+    /// Refuses a write until [`unblock`](Self::unblock).
+    pub(super) fn block(&mut self) -> WriteError {
+        self.news.wants_room = true;
+        self.news.blocked = true;
+        WriteError::Full
+    }
+
+    /// What was refused would be taken now.
+    pub(super) fn unblock(&mut self) {
+        self.news.blocked = false;
+    }
+
     pub(super) fn writable(&self, profile: &Profile) -> usize {
         let wrong_way = profile.directions == Directions::ToServer && self.role == Role::Server;
         if self.closing || self.ended.is_some() || wrong_way { 0 } else { self.outbox.room() }
@@ -219,7 +233,7 @@ impl<P> Common<P> {
         if core::mem::take(&mut news.readable) && !self.inbox.is_empty() {
             return Some(Event::Readable);
         }
-        if news.wants_room && self.ended.is_none() && self.outbox.room() > 0 {
+        if news.wants_room && !news.blocked && self.ended.is_none() && self.outbox.room() > 0 {
             news.wants_room = false;
             return Some(Event::Writable);
         }

@@ -99,6 +99,18 @@ impl Outbox {
         self.writes.push_back(data);
     }
 
+    /// The same where borders do not matter: small writes are joined, so that many of them take no more room than
+    /// their octets.
+    pub(super) fn push_joined(&mut self, data: Bytes) {
+        self.octets += data.len();
+        match self.writes.back_mut() {
+            Some(last) if last.len() + data.len() <= SMALL => {
+                *last = [&last[..], &data[..]].concat().into();
+            }
+            _ => self.writes.push_back(data),
+        }
+    }
+
     /// Counts octets that wait elsewhere.
     pub(super) fn charge(&mut self, octets: usize) {
         self.octets += octets;
@@ -215,5 +227,9 @@ mod tests {
         outbox.consume(1);
         assert!(outbox.is_empty() && outbox.octets() == 0);
         assert_eq!(outbox.peek_joined(9), "");
+        for _ in 0..4_000 {
+            outbox.push_joined(Bytes::from_static(b"x"));
+        }
+        assert_eq!((outbox.writes(), outbox.octets()), (4, 4_000));
     }
 }

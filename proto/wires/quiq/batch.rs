@@ -11,6 +11,8 @@ use crate::Instant;
 
 /// Streams of a batch, at most.
 pub(super) const MOST_STREAMS: usize = 4096;
+/// Writes that may wait for their batch to begin.
+const MOST_LATER: usize = 8192;
 /// Octets of a packet that passes any network uncut.
 const UNCUT: usize = 1400;
 
@@ -74,6 +76,9 @@ impl Batch {
             return Err(WriteError::NoStream(0));
         }
         if self.is_complete {
+            if self.later.len() >= MOST_LATER {
+                return Err(WriteError::Full);
+            }
             // Whether its stream has ended by then is known only then: a batch that waits is checked here.
             let batch = self.later.iter().rev().take_while(|other| other.stream != 0);
             if batch.into_iter().any(|other| other.stream == chunk.stream && other.end) {
@@ -105,7 +110,7 @@ impl Batch {
             return Err(WriteError::NoStream(id));
         }
         if !chunk.data.is_empty() {
-            stream.queue.push(chunk.data);
+            stream.queue.push_joined(chunk.data);
         }
         stream.ended = chunk.end;
         Ok(())

@@ -110,7 +110,10 @@ impl Client {
 
     pub(super) fn write(&mut self, common: &mut Shared, chunk: Chunk) -> Result<(), WriteError> {
         let octets = chunk.data.len();
-        self.batch.write(chunk)?;
+        self.batch.write(chunk).map_err(|error| match error {
+            WriteError::Full => common.block(),
+            other => other,
+        })?;
         common.outbox.charge(octets);
         Ok(())
     }
@@ -189,14 +192,15 @@ impl Client {
             Self::wait(common, now);
         }
         match self.state {
-            State::BatchEnding => self.begin_next(),
+            State::BatchEnding => self.begin_next(common),
             State::FinSent => self.finish(common),
             _ => {}
         }
         Outcome::Taken
     }
 
-    fn begin_next(&mut self) {
+    fn begin_next(&mut self, common: &mut Shared) {
+        common.unblock();
         self.batch.begin_next();
         self.state = State::Established;
     }
@@ -245,7 +249,7 @@ impl Client {
                 self.flight.skip();
                 self.arrivals.end_batch();
                 common.send(packet);
-                self.begin_next();
+                self.begin_next(common);
             }
             (TimerKind::Pause, State::Pausing) => {
                 self.state = State::FinSent;

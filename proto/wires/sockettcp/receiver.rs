@@ -22,6 +22,7 @@ impl Session {
             return Outcome::Dropped(Discard::Unexpected);
         }
         if seq < self.rcv {
+            self.common.heard = now;
             self.acknowledge_again(now);
             return Outcome::Dropped(Discard::Duplicate);
         }

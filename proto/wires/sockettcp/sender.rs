@@ -1,8 +1,10 @@
 //! What is sent, and when again.
 
+use core::time::Duration;
+
 use bytes::Bytes;
 
-use super::super::{Discard, Outcome, Phase, Role};
+use super::super::{Discard, Outcome, Phase, Role, TimerKind};
 use super::packet::{MOST_DATA, SockettcpPacket};
 use super::session::{Session, State};
 use crate::Instant;
@@ -15,7 +17,27 @@ const DOOR_TRIES: u32 = 3;
 /// So many complaints show that the peer counts for itself.
 const COMPLAINTS: u8 = 2;
 
+/// A peer hears something at least this often from a side that has something to say at all.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
 impl Session {
+    /// Nothing was to be sent for a while. A repeat of what the peer has got adds nothing, and whoever waits for data
+    /// knows such repeats; before any data, that is the end of the handshake.
+    pub(super) fn remind(&mut self, now: Instant) {
+        if self.state != State::Established {
+            return;
+        }
+        let due = self.common.spoke + KEEP_ALIVE;
+        if due <= now && self.outstanding.is_none() {
+            if let Some((seq, piece)) = self.last.clone() {
+                self.common.send_again(SockettcpPacket::data(seq, piece));
+            } else if self.common.role == Role::Client {
+                self.common.send_again(SockettcpPacket::ack(self.greeting));
+            }
+        }
+        self.common.timers.set(TimerKind::Probe, due.max(now + KEEP_ALIVE / 4));
+    }
+
     /// The next piece of what was written: the length of a message, or some of its octets.
     pub(super) fn next_piece(&mut self) -> Option<Bytes> {
         if let Some(message) = &mut self.sending {
@@ -84,6 +106,10 @@ impl Session {
             _ => {}
         }
         let Some((piece, sent)) = &self.outstanding else {
+            if seq == self.snd || seq == self.greeting {
+                // It answers a reminder, or is one.
+                self.common.heard = now;
+            }
             return Outcome::Dropped(Discard::StaleAck);
         };
         let len = piece.len() as u64;
@@ -92,7 +118,7 @@ impl Session {
                 let rtt = now.saturating_since(*sent);
                 self.common.rto.sample(rtt);
             }
-            self.outstanding = None;
+            self.last = self.outstanding.take().map(|(piece, _)| (self.snd, piece));
             self.understood = true;
             self.snd = seq;
             if self.shared {

@@ -13,6 +13,7 @@ use super::super::{
 };
 use super::original;
 use super::packet::{MOST_DATA, SockettcpPacket};
+use super::sender::KEEP_ALIVE;
 use crate::Instant;
 
 /// The longest header has 20 digits.
@@ -46,6 +47,8 @@ pub struct Session {
     pub(super) complaints: u8,
     /// The segment that waits for its acknowledgement, and when it was first sent.
     pub(super) outstanding: Option<(Bytes, Instant)>,
+    /// The last segment that was acknowledged, and its number.
+    pub(super) last: Option<(u64, Bytes)>,
     /// What is left of the message being sent.
     pub(super) sending: Option<Bytes>,
     /// How much is left of the message being received.
@@ -91,12 +94,21 @@ impl Session {
             understood: false,
             complaints: 0,
             outstanding: None,
+            last: None,
             sending: None,
             receiving: None,
             acknowledged: None,
             unconfirmed: false,
             farewell: 0,
         }
+    }
+
+    /// Both ways of the handshake lead here.
+    fn establish(&mut self, now: Instant) {
+        self.state = State::Established;
+        self.stop_waiting();
+        self.common.connect(now);
+        self.common.timers.set(TimerKind::Probe, now + KEEP_ALIVE);
     }
 
     /// Counts a try of what is being sent, and waits for the answer.
@@ -145,9 +157,7 @@ impl Session {
         }
         self.rcv = next;
         self.greeting = self.snd;
-        self.state = State::Established;
-        self.stop_waiting();
-        self.common.connect(now);
+        self.establish(now);
         self.common.send(SockettcpPacket::ack(self.greeting));
         Outcome::Taken
     }
@@ -163,9 +173,7 @@ impl Session {
         }
         self.shared = seq == self.x + 2;
         self.rcv = seq;
-        self.state = State::Established;
-        self.stop_waiting();
-        self.common.connect(now);
+        self.establish(now);
         true
     }
 
@@ -252,9 +260,13 @@ impl Wire for Session {
     }
 
     fn take_timer(&mut self, timer: TimerKind, now: Instant) {
-        if timer == TimerKind::Linger {
-            self.state = State::Closed;
-            return;
+        match timer {
+            TimerKind::Linger => {
+                self.state = State::Closed;
+                return;
+            }
+            TimerKind::Probe => return self.remind(now),
+            _ => {}
         }
         match self.state {
             State::SynSent | State::SynReceived => {

@@ -187,6 +187,23 @@ pub(super) fn survive(name: &str) {
 }
 
 #[test]
+fn an_idle_session_is_small() {
+    struct Size;
+    impl Visitor for Size {
+        type Output = ();
+
+        fn visit<W: Wire>(self) {
+            let size = size_of::<W>();
+            println!("{}: {size} octets", W::PROFILE.name);
+            assert!(size <= 1_536, "{}: {size} octets", W::PROFILE.name);
+        }
+    }
+    for kind in Kind::ALL {
+        kind.visit(Size);
+    }
+}
+
+#[test]
 fn a_session_that_hears_nothing_but_noise_ends() {
     struct Noise;
     impl Visitor for Noise {

@@ -1,6 +1,6 @@
 //! Towards a careful peer.
 
-use super::super::super::{Chunk, Discard, Mode, Outcome, Reason, Wire, WriteError};
+use super::super::super::{Chunk, Discard, Event, Mode, Outcome, Reason, Wire, WriteError};
 use super::*;
 
 fn chunk(stream: u32, data: impl Into<Bytes>, end: bool) -> Chunk {
@@ -167,6 +167,25 @@ fn a_stream_that_has_ended_takes_no_more() {
     assert_eq!(wrong, Err(WriteError::WrongWay));
     server.wait(MS * 20_000);
     assert!(server.session.is_over());
+}
+
+#[test]
+fn batches_that_wait_are_bounded() {
+    let mut script = client();
+    let mut refused = 0;
+    for _ in 0..20_000 {
+        for chunk in [chunk(1, "x", true), chunk(0, "", true)] {
+            refused += usize::from(script.session.write(chunk, script.now).is_err());
+        }
+    }
+    assert!(refused > 30_000);
+    while script.session.poll_event().is_some() {}
+    for number in 3..9 {
+        script.wait(MS);
+        script.say(ack(number));
+    }
+    assert_eq!(script.session.poll_event(), Some(Event::Writable));
+    assert_eq!(script.session.write(chunk(5, "y", true), script.now), Ok(()));
 }
 
 #[test]

@@ -336,6 +336,32 @@ fn a_peer_that_falls_silent_is_given_up_on_either_side() {
 }
 
 #[test]
+fn a_side_that_is_idle_is_still_there() {
+    let mut script = client(20, 21);
+    script.heard();
+    script.wait(MS * 16_000);
+    script.expect(&[P::ack(22)]);
+    script.write("hi");
+    script.say(P::ack(23));
+    script.say(P::ack(25));
+    script.heard();
+    script.wait(MS * 40_000);
+    script.expect(&[data(23, "hi"), data(23, "hi")]);
+    assert_eq!(script.session.info().ended, None);
+
+    let mut script = server(22);
+    script.say(data(22, "2"));
+    script.say(data(23, "hi"));
+    for _ in 0..10 {
+        script.wait(MS * 50_000);
+        script.heard();
+        script.say(data(23, "hi"));
+        script.expect(&[P::ack(25)]);
+    }
+    assert_eq!(script.session.info().ended, None);
+}
+
+#[test]
 fn strangers_are_not_heard() {
     let mut script = server(22);
     let stranger = address("10.0.0.8:6000");
