@@ -28,10 +28,12 @@ const MOST_RTO: Duration = Duration::from_millis(500);
 const ORIGINAL_RTO: Duration = Duration::from_millis(200);
 /// How often an original that does not is asked.
 const QUESTIONS: u32 = 5;
-/// Between packets to an original: if the network has doubled one, the second answer comes before it could be taken
-/// for that of the next one. The original itself sends no faster.
+/// Between packets to an original, or two round trips if that is longer: if the network has doubled one, the second
+/// answer comes before it could be taken for that of the next one. The original itself sends no faster.
 const BREATH: Duration = Duration::from_millis(2);
-/// Before the end of the batch to an original, and between that and the end of all.
+/// Before the end of the batch to an original: for so long an answer too many may still come.
+const SETTLE: Duration = Duration::from_millis(100);
+/// Between that and the end of all.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How often it hears the end of all, of which it never tells.
 const ORIGINAL_FINS: u32 = 3;
@@ -167,7 +169,7 @@ impl Client {
             common.timers.set(TimerKind::Probe, now + KEEP_ALIVE);
         } else {
             common.mode = Some(Mode::Original);
-            common.rto = Rto::fixed(ORIGINAL_RTO);
+            common.rto = Rto::fixed(ORIGINAL_RTO.max(rtt * 3));
             self.batch.shape_as_original(self.seed);
         }
         if heard_one_syn {
@@ -220,15 +222,16 @@ impl Client {
             return Outcome::Taken;
         }
         match self.arrivals.judge(number) {
-            Verdict::Low => Outcome::Dropped(Discard::StaleAck),
-            Verdict::Doubled => {
+            Verdict::Old => Outcome::Dropped(Discard::StaleAck),
+            Verdict::Doubtful => {
                 self.abandon(common);
                 Outcome::Taken
             }
             Verdict::Whole => {
                 common.outbox.refund(self.flight.land());
                 Self::stop_waiting(common);
-                common.timers.set(TimerKind::Pause, now + BREATH);
+                let breath = common.rto.smoothed().map_or(BREATH, |rtt| BREATH.max(rtt * 2));
+                common.timers.set(TimerKind::Pause, now + breath);
                 Outcome::Taken
             }
         }
@@ -295,10 +298,6 @@ impl Client {
     /// packet or its answer was lost.
     fn ask(&mut self, common: &mut Shared, now: Instant) {
         if self.flight.is_empty() {
-            return;
-        }
-        if self.arrivals.doubtful {
-            self.abandon(common);
             return;
         }
         if self.arrivals.questions >= QUESTIONS {
@@ -404,7 +403,7 @@ impl Client {
             Self::wait(common, now);
         } else if self.batch.is_finished() {
             self.state = State::BatchEnding;
-            common.timers.set(TimerKind::Pause, now + PAUSE);
+            common.timers.set(TimerKind::Pause, now + SETTLE);
         } else if common.closing && self.batch.is_empty() {
             self.state = State::Pausing;
             common.timers.set(TimerKind::Pause, now + PAUSE);

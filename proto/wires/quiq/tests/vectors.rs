@@ -75,7 +75,7 @@ fn a_client_says_what_was_captured() {
         script.expect(&[packet]);
         script.say(ack(number));
     }
-    script.wait(MS * 60);
+    script.wait(MS * 150);
     script.expect(&[P::bare(Kind::DataFin, 6), P::bare(Kind::Fin, 7)]);
     script.wait_for_end();
 }
