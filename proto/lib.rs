@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`wire`] | headers of IPv4, IPv6, ICMP, UDP and TCP, and their checksums |
 //! | [`tcp`] | the per-connection state vector of TCP |
+//! | [`wires`] | reliable protocols in UDP datagrams, and the trait they share |
 //! | [`netem`] | what a bad link does to packets |
 //!
 //! Every machine here keeps one contract: `handle_*` takes input and the current [`Instant`];
@@ -14,5 +15,6 @@ pub mod netem;
 pub mod tcp;
 mod time;
 pub mod wire;
+pub mod wires;
 
 pub use time::Instant;

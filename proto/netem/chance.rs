@@ -10,15 +10,15 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 /// The mapping from its bits to outcomes is written out here, because a recorded run must come out
 /// the same after an update of any library.
 #[derive(Clone, Debug)]
-pub(super) struct Chance(Xoshiro256PlusPlus);
+pub(crate) struct Chance(Xoshiro256PlusPlus);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(Xoshiro256PlusPlus::seed_from_u64(seed))
     }
 
     /// Whether something of this probability happens. What never or always happens is not drawn.
-    pub(super) fn happens(&mut self, probability: f64) -> bool {
+    pub(crate) fn happens(&mut self, probability: f64) -> bool {
         if probability <= 0.0 {
             return false;
         }
@@ -31,13 +31,13 @@ impl Chance {
     }
 
     /// A number less than `bound`, or 0 if that is 0.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         // The bias is less than bound / 2^64: nothing that could be measured.
         ((u128::from(self.0.next_u64()) * u128::from(bound)) >> 64) as u64
     }
 
     /// A whole number of microseconds up to `limit`. Zero is not drawn.
-    pub(super) fn up_to(&mut self, limit: Duration) -> Duration {
+    pub(crate) fn up_to(&mut self, limit: Duration) -> Duration {
         if limit.is_zero() {
             return Duration::ZERO;
         }

@@ -52,7 +52,7 @@ use core::time::Duration;
 use crate::Instant;
 
 use self::bottleneck::Bottleneck;
-use self::chance::Chance;
+pub(crate) use self::chance::Chance;
 use self::delay::DelayLine;
 use self::loss::Losses;
 

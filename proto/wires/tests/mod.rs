@@ -1,0 +1,8 @@
+//! What holds for every wire: the same tests over each session type in the registry.
+
+pub(super) mod data;
+mod mutants;
+pub(super) mod original;
+pub(super) mod pair;
+pub(super) mod script;
+mod transfer;
