@@ -28,7 +28,7 @@ use crate::cli::quantity;
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Grid {
-    /// Every combination of the issue: all controllers, 10 Mbit/s to 1 Gbit/s, 1 to 200 ms, both models
+    /// Every combination: all controllers, 10 Mbit/s to 1 Gbit/s, 1 to 200 ms, both models
     /// of loss. Axes that are given explicitly stay as given
     #[arg(long)]
     full: bool,
