@@ -12,7 +12,7 @@
 //! | [`net`] | sockets with tokio's names and behaviour |
 //! | [`claim`] | connections for actix actors |
 //! | [`sim`] | stacks in a simulation with a virtual clock |
-//! | [`bench`] | bulk transfers in a simulation, measured |
+//! | [`mod@bench`] | bulk transfers in a simulation, measured |
 //! | `drill` | packetdrill scripts, run against a stack in virtual time (feature `cli`) |
 //! | [`link`] | devices, and captures of what they carry |
 //! | [`trace`] | files of everything that happened on a bus, and how to read them |
