@@ -83,6 +83,12 @@ fn one(command: &str, place: &mut Place<'_>) -> Result<Done, CallError> {
             Place::During(process) => drop_connections(command, process),
             Place::Before(_) => Ok(Done::Yes),
         },
+        Some("ip")
+            if ["advmss ", "mtu "].iter().any(|metric| command.contains(metric))
+                && command.contains("route ") =>
+        {
+            Ok(Done::Needs("a route with a segment size of its own".to_owned()))
+        }
         Some("ip") if command.contains("initcwnd") => {
             let mut words = command.split_whitespace().skip_while(|word| *word != "initcwnd");
             match words.nth(1).and_then(|segments| segments.parse().ok()) {

@@ -63,8 +63,12 @@ const V6: &[Kind] = &[
     ("echo_reply", 129, &[]),
 ];
 
-/// The scripts' other word for a code of IPv6: `net_unreachable` is what Linux's headers call code 0.
-const V6_ALIASES: &[(&str, u8)] = &[("net_unreachable", 0)];
+/// Other words of scripts for a code: those of another system's headers, and of older versions of a suite.
+const ALIASES: &[(IpVersion, &str, &str, u8)] = &[
+    (IpVersion::V4, "time_exceeded", "ttl_exceeded_in_transit", 0),
+    (IpVersion::V4, "time_exceeded", "frag_reass_exceeded", 1),
+    (IpVersion::V6, "unreachable", "net_unreachable", 0),
+];
 
 impl IcmpKind {
     /// Type and code on the wire, if this version has them.
@@ -81,12 +85,15 @@ impl IcmpKind {
             }
         };
         let Some(code) = &self.code else { return Some((kind, 0)) };
-        let alias = || V6_ALIASES.iter().find(|(name, _)| name == code).map(|(_, number)| *number);
+        let alias = || {
+            let is_meant = |(of, kind, name, _): &&(IpVersion, &str, &str, u8)| {
+                *of == version && *kind == self.name && name == code
+            };
+            ALIASES.iter().find(is_meant).map(|(.., number)| *number)
+        };
         let code = number(code, "code_")
             .or_else(|| codes.iter().position(|name| name == code).map(|place| place as u8))
-            .or_else(|| {
-                alias().filter(|_| version == IpVersion::V6 && self.name == "unreachable")
-            })?;
+            .or_else(alias)?;
         Some((kind, code))
     }
 

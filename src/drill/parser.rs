@@ -10,6 +10,7 @@ mod packet;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub(super) use self::packet::named_dscp;
 use super::ast::{
     Action, Code, Command, Direction, Event, Position, Script, ScriptOption, Syscall, When,
 };

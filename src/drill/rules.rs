@@ -16,7 +16,8 @@ pub struct Rules {
     /// them, and within the delayed-ACK time where it does not.
     pub ack_times: bool,
     /// Segments have to have the boundaries of the script, and PSH where it has it. Else several may add up to
-    /// a larger one of the script, as that kernel leaves cutting to the device.
+    /// a larger one of the script, as that kernel leaves cutting to the device, and an answer need not repeat a
+    /// FIN that is on its way.
     pub segmentation: bool,
     /// Every command has to have a meaning here. Else those without are ignored with a note.
     pub commands: bool,

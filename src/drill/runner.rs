@@ -81,6 +81,8 @@ struct Run<'a> {
     acked: Option<u32>,
     /// When the last packet was sent that the script has.
     claimed_at: Option<Time>,
+    /// The number of the FIN that the stack has sent and the script has, in the script's numbers.
+    fin_claimed: Option<u32>,
     /// How many of `unclaimed` were sent before the program began to close everything.
     owed: usize,
     /// A system call that waits.
@@ -90,6 +92,9 @@ struct Run<'a> {
     /// What code has given names to.
     names: Names,
     notes: Vec<String>,
+    /// The first thing that a command asked for and the stack refuses to do. Not every such script depends
+    /// on it: it is run, and only if it fails, that is why.
+    needs: Option<(Position, String)>,
 }
 
 /// A blocking call.
@@ -139,6 +144,10 @@ impl Tolerance {
 
 /// How long after its due time an event is waited for, only to tell how late it came.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How long an event that may come at any time is waited for: longer than any timer of a connection runs
+/// but that of a keep-alive.
+const ANY_TIME: Duration = Duration::from_secs(3600);
 
 /// How many octets more the header of IPv6 has than that of IPv4.
 const IPV6_HEADER_MORE: u16 = 20;
@@ -194,9 +203,6 @@ pub(super) fn run(script: &Script, options: &Options) -> Ran {
             }
         }
     }
-    if let Some((at, needs)) = needs {
-        return Ran { verdict: skipped(at, &needs), notes, elapsed: Duration::ZERO };
-    }
     let addresses = Addresses::of_script(script);
     let (local, remote) = addresses.of(v6);
     let mut run = Run {
@@ -210,15 +216,19 @@ pub(super) fn run(script: &Script, options: &Options) -> Ran {
         early: Vec::new(),
         acked: None,
         claimed_at: None,
+        fin_claimed: None,
         owed: 0,
         waiting: None,
         last: None,
         names: Names::default(),
         notes,
+        needs,
     };
-    let verdict = match run.all() {
-        Ok(()) => Verdict::Passed,
-        Err(end) => end.verdict(),
+    let verdict = match (run.all(), run.needs.take()) {
+        (Ok(()), _) => Verdict::Passed,
+        // What the script asked for in vain may well be why.
+        (Err(End::Failed(_)), Some((at, needs))) => skipped(at, &needs),
+        (Err(end), _) => end.verdict(),
     };
     let elapsed = run.process.world.elapsed();
     Ran { verdict, notes: run.notes, elapsed }
@@ -268,7 +278,7 @@ impl<'a> Run<'a> {
         let (from, to, any) = match event.time {
             When::Absolute(time) => (start + time, start + time, false),
             When::Relative(time) => (base + time, base + time, false),
-            When::Any => (now, now + GRACE, true),
+            When::Any => (now, now + ANY_TIME, true),
             When::AbsoluteRange(from, to) => (start + from, start + to, false),
             When::RelativeRange(from, to) => (base + from, base + to, false),
         };
@@ -344,6 +354,7 @@ impl<'a> Run<'a> {
         self.early.clear();
         self.acked = None;
         self.claimed_at = None;
+        self.fin_claimed = None;
         self.owed = 0;
     }
 
@@ -450,7 +461,7 @@ impl<'a> Run<'a> {
             match done {
                 Done::Yes => {}
                 Done::Failed(reason) => return Err(self.failed(command.at, reason)),
-                Done::Needs(needs) => return Err(End::Skipped { at: command.at, needs }),
+                Done::Needs(needs) => _ = self.needs.get_or_insert((command.at, needs)),
                 Done::Ignored(reason) if self.rules.commands => {
                     return Err(self.failed(command.at, reason));
                 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use netmart_actors::config::{Config, SynCookies};
 use netmart_proto::tcp::{CongestionControl, EcnPolicy, IcmpRefusal, KeepAlive, MtuProbing};
 
-use super::ast::{Action, Command, Script};
+use super::ast::{
+    Action, Command, Direction, Packet, PacketBody, Script, TcpOption, TcpOptions, TcpPacket,
+};
 use super::process::Flavour;
 
 /// The settings that a script has made so far.
@@ -58,10 +60,12 @@ impl Settings {
         let tcp = &mut stack.tcp;
         // Off by default in either kernel: what vanishes is sent again as it was.
         tcp.mtu_probing = MtuProbing::Off;
+        let mut keep_alive = KeepAlive::default();
         let (receive_space, send_space) = match flavour {
             Flavour::FreeBsd => {
                 tcp.receive_buffer_max = 2_097_152;
                 tcp.syn_r2 = Duration::from_secs(75);
+                keep_alive.probes = 8;
                 (65_536, 32_768)
             }
             Flavour::Linux => {
@@ -75,7 +79,7 @@ impl Settings {
             mtu: 1500,
             receive_space,
             send_space,
-            keep_alive: KeepAlive::default(),
+            keep_alive,
             always_keep_alive: false,
             exact_errors: false,
         }
@@ -181,6 +185,9 @@ impl Settings {
             }
             "blackhole" if on => return Applied::Refused("silence about closed ports"),
             "drop_synfin" if on => return Applied::Refused("SYN with FIN dropped"),
+            "rexmit_drop_options" if on => {
+                return Applied::Refused("SYNs that lose their options with time");
+            }
             "ecn.enable" => return self.ecn(n),
             "syncookies_only" if on => self.stack.syn_cookies = SynCookies::Always,
             "syncookies" => {
@@ -307,11 +314,27 @@ fn flavour_of(script: &Script) -> Flavour {
             .iter()
             .any(|word| command.text.contains(word))
     };
-    if script.init.iter().chain(commands).any(is_freebsd) {
+    let mut packets = script.events.iter().filter_map(|event| match &event.action {
+        Action::Packet(packet) if packet.direction == Direction::Outbound => Some(packet),
+        _ => None,
+    });
+    let mut all = script.init.iter().chain(commands);
+    if all.any(is_freebsd) || packets.any(scales_before_sack) {
         Flavour::FreeBsd
     } else {
         Flavour::Linux
     }
+}
+
+/// Whether this is a SYN with its options in the order of FreeBSD, for scripts that set nothing.
+fn scales_before_sack(packet: &Packet) -> bool {
+    let PacketBody::Tcp(TcpPacket { options: TcpOptions::These(options), .. }) = &packet.body
+    else {
+        return false;
+    };
+    let scale = options.iter().position(|option| matches!(option, TcpOption::WindowScale(_)));
+    let sack = options.iter().position(|option| matches!(option, TcpOption::SackPermitted));
+    matches!((scale, sack), (Some(scale), Some(sack)) if scale < sack)
 }
 
 fn number(text: &str) -> Option<u64> {

@@ -148,6 +148,10 @@ pub(super) struct Congestion {
     spread_over: u32,
     /// Whether it is to be.
     paced: bool,
+    /// Most octets in flight in the round trip that is being acknowledged.
+    peak: u32,
+    /// Octets acknowledged since then.
+    since_peak: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -165,7 +169,16 @@ impl Congestion {
         let algorithm = Algorithm::new(config.congestion, config, &window, seed, now);
         let prior = (window.cwnd, window.ssthresh);
         let paced = config.pacing;
-        Self { window, algorithm, limited: false, prior, spread_over: 0, paced }
+        Self {
+            window,
+            algorithm,
+            limited: false,
+            prior,
+            spread_over: 0,
+            paced,
+            peak: 0,
+            since_peak: 0,
+        }
     }
 
     /// The handshake is over: the MSS is known, and with it the initial window, in segments.
@@ -216,18 +229,26 @@ impl Congestion {
         if self.paced {
             self.spread_over = u32::try_from(ack.srtt.as_micros()).unwrap_or(u32::MAX);
         }
-        let Self { window, algorithm, limited, .. } = self;
+        self.follow_peak(ack);
+        let Self { window, algorithm, limited, peak, .. } = self;
         let controller = algorithm.controller();
-        // In slow start a window half used is in use: it doubles within the round trip.
-        let used = if window.is_slow_start() {
-            ack.prior_in_flight.saturating_mul(2) >= window.cwnd
-        } else {
-            *limited
-        };
+        // In slow start a window of which more than half was used is in use: it doubles within the round trip,
+        // in which the last acknowledgements find little in flight (RFC 7661 section 4.3).
+        let used =
+            if window.is_slow_start() { peak.saturating_mul(2) > window.cwnd } else { *limited };
         if controller.keeps_window() || ack.acked > 0 && used && !ack.in_recovery && !ack.ecn_echo {
             controller.on_ack(window, ack);
         } else if !used {
             controller.on_idle(window, ack.now);
+        }
+    }
+
+    /// Keeps the largest flight of the last round trip: until as much was acknowledged.
+    fn follow_peak(&mut self, ack: &Ack) {
+        self.since_peak = self.since_peak.saturating_add(ack.acked);
+        if ack.prior_in_flight >= self.peak || self.since_peak > self.peak {
+            self.peak = ack.prior_in_flight;
+            self.since_peak = ack.acked;
         }
     }
 

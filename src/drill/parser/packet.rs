@@ -340,7 +340,8 @@ fn ecn_mark(word: &str) -> Option<EcnMark> {
     })
 }
 
-fn named_dscp(name: &str) -> Option<u8> {
+/// The upper six bits that a name of a class stands for (RFC 2474, 2597, 3246, 5865, 8622).
+pub(in crate::drill) fn named_dscp(name: &str) -> Option<u8> {
     match (name, name.as_bytes()) {
         ("ef", _) => Some(46),
         ("voice_admit", _) => Some(44),

@@ -156,6 +156,9 @@ impl Facts {
             "tcpi_snd_wscale" => info.options.window_shifts.map_or(0, |(snd, _)| snd.into()),
             "tcpi_rcv_wscale" => info.options.window_shifts.map_or(0, |(_, rcv)| rcv.into()),
             "tcpi_pacing_rate" => info.pacing_rate.map_or(i64::MAX, |rate| rate as i64),
+            "tcpi_delivered" => info.delivered.div_ceil(u64::from(mss)) as i64,
+            "tcpi_delivery_rate" => info.delivery_rate.map_or(0, |rate| rate as i64),
+            "tcpi_delivery_rate_app_limited" => info.delivery_rate_app_limited.into(),
             "tcpi_options" => {
                 let agreed = &info.options;
                 i64::from(agreed.timestamps)

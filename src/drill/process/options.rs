@@ -54,7 +54,7 @@ const INERT: [&str; 34] = [
     "TCP_TIMESTAMP",
     "TCP_NOTSENT_LOWAT",
     "TCP_INQ",
-    "TCP_NOOPT",
+    "IP_BIND_ADDRESS_NO_PORT",
     "IP_MTU_DISCOVER",
     "IPV6_MTU_DISCOVER",
     "IPV6_V6ONLY",

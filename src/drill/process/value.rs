@@ -2,6 +2,7 @@
 
 use super::{CallError, Flavour};
 use crate::drill::ast::Expression;
+use crate::drill::parser::named_dscp;
 
 /// The number that an expression stands for.
 ///
@@ -75,6 +76,9 @@ const CONSTANTS: &[(&str, i64, i64)] = &[
     ("false", 0, 0),
     // States of `TCP_INFO`; scripts compare them with what this process reports, by either name.
     ("IPTOS_ECN_NOT_ECT", 0, 0),
+    ("IPTOS_ECN_ECT1", 1, 1),
+    ("IPTOS_ECN_ECT0", 2, 2),
+    ("IPTOS_ECN_CE", 3, 3),
     ("IPTOS_LOWDELAY", 0x10, 0x10),
     ("IPTOS_THROUGHPUT", 8, 8),
     ("IPTOS_RELIABILITY", 4, 4),
@@ -86,6 +90,10 @@ const CONSTANTS: &[(&str, i64, i64)] = &[
 
 /// The value of a name that is not that of an option.
 pub(super) fn constant(name: &str, flavour: Flavour) -> Option<i64> {
+    if let Some(class) = name.strip_prefix("IPTOS_DSCP_") {
+        // The octet, not its upper six bits.
+        return named_dscp(&class.to_ascii_lowercase()).map(|bits| i64::from(bits) << 2);
+    }
     let (_, linux, freebsd) = CONSTANTS.iter().find(|(known, ..)| *known == name)?;
     Some(match flavour {
         Flavour::Linux => *linux,
@@ -113,6 +121,13 @@ mod tests {
         assert_eq!(number(&both, Flavour::Linux), Ok(0o4002));
         assert!(has(6, "O_NONBLOCK", Flavour::FreeBsd));
         assert!(!has(6, "O_NONBLOCK", Flavour::Linux));
+    }
+
+    #[test]
+    fn classes_of_differentiated_services_are_octets() {
+        assert_eq!(number(&symbol("IPTOS_DSCP_CS1"), Flavour::FreeBsd), Ok(0x20));
+        assert_eq!(number(&symbol("IPTOS_DSCP_EF"), Flavour::Linux), Ok(0xb8));
+        assert_eq!(number(&symbol("IPTOS_DSCP_AF43"), Flavour::FreeBsd), Ok(0x98));
     }
 
     #[test]

@@ -95,10 +95,15 @@ impl Run<'_> {
     /// How much more a packet acknowledges than those before it.
     fn advance_of(&mut self, seen: &Seen) -> u32 {
         let Some(segment) = seen.segment().filter(|segment| {
-            segment.flags.contains(Flags::ACK) && !segment.flags.intersects(Flags::SYN | Flags::RST)
+            segment.flags.contains(Flags::ACK) && !segment.flags.contains(Flags::RST)
         }) else {
             return 0;
         };
+        if segment.flags.contains(Flags::SYN) {
+            // What it acknowledges is where all else begins.
+            self.acked = Some(segment.ack);
+            return 0;
+        }
         let before = self.acked.unwrap_or(segment.ack);
         let advance = segment.ack.wrapping_sub(before).cast_signed().max(0).cast_unsigned();
         self.acked = Some(before.wrapping_add(advance));
@@ -139,11 +144,21 @@ impl Run<'_> {
             match self.conversation.judge(packet, &seen, &self.rules) {
                 Verdict::Met => {
                     self.claimed_at = Some(next.sent.at);
+                    if let PacketBody::Tcp(segment) = &packet.body
+                        && segment.flags.flags.contains(Flags::FIN)
+                    {
+                        let len = u32::from(segment.seq.len);
+                        self.fin_claimed = segment.seq.start.map(|start| start.wrapping_add(len));
+                    }
                     pieces.push(next);
                     let first = &pieces[0];
                     return self.check_time(event, packet, due, first);
                 }
                 Verdict::Begun => pieces.push(next),
+                Verdict::Differs(_) if self.acknowledges_behind_fin(packet, &next) => {
+                    self.claimed_at = Some(next.sent.at);
+                    return self.check_time(event, packet, due, &next);
+                }
                 Verdict::Differs(_) if self.is_premature(packet, &next) => {
                     self.early.push(next);
                 }
@@ -174,6 +189,25 @@ impl Run<'_> {
         let Some(index) = self.early.iter().position(same) else { return false };
         self.early.drain(..=index);
         true
+    }
+
+    /// Whether `next` acknowledges from behind the FIN what the script acknowledges with the FIN once more.
+    /// Whether an answer repeats a FIN that is on its way is left open by RFC 9293 section 3.10.7.4.
+    fn acknowledges_behind_fin(&self, packet: &Packet, next: &Claimable) -> bool {
+        let related = self.conversation.relate(&next.seen);
+        let (PacketBody::Tcp(wanted), PacketBody::Tcp(got)) = (&packet.body, &related.body) else {
+            return false;
+        };
+        let repeats = wanted.flags.flags == Flags::FIN | Flags::ACK
+            && wanted.seq.len == 0
+            && wanted.seq.start.is_some()
+            && wanted.seq.start == self.fin_claimed;
+        !self.rules.segmentation
+            && repeats
+            && got.flags.flags == Flags::ACK
+            && got.seq.len == 0
+            && got.seq.start == wanted.seq.start.map(|fin| fin.wrapping_add(1))
+            && got.ack == wanted.ack
     }
 
     /// Whether `next` is an acknowledgement of something new that the script may have later.
