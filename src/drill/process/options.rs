@@ -122,6 +122,7 @@ impl SocketOptions {
         let mut tcp = settings.stack.tcp.clone();
         tcp.nodelay = self.is_on("TCP_NODELAY");
         tcp.fast_open_server = self.is_on("TCP_FASTOPEN");
+        tcp.fast_open_client = tcp.fast_open_server && settings.flavour == Flavour::FreeBsd;
         tcp.keep_alive = self.keep_alive(settings);
         tcp.user_timeout = self.user_timeout();
         if let Some(congestion) = self.congestion {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use bytes::Bytes;
 use netmart_actors::address::{HandleId, Listener, Local};
 use netmart_actors::message::{ConnectionKey, ListenFailed, ListenerKey};
 
@@ -41,7 +42,7 @@ impl Process {
     }
 
     /// An address that an argument gives, or the usual one.
-    fn address_of(
+    pub(super) fn address_of(
         &self,
         argument: Option<&Expression>,
         usual: IpAddr,
@@ -149,8 +150,7 @@ impl Process {
     pub(super) fn connect(&mut self, call: &Syscall, first: bool) -> Call {
         let fd = self.descriptor_of(call)?;
         let remote = self.address_of(call.arguments.get(1), self.addresses.of(self.v6).1)?;
-        let (settings, flavour) = (self.settings.clone(), self.flavour());
-        let handle = self.next_handle;
+        let flavour = self.flavour();
         let Some(socket) = self.socket_at(fd)? else { return Ok(Outcome::error("EBADF")) };
         match &mut socket.role {
             Role::Listening(_) => return Ok(Outcome::error("EOPNOTSUPP")),
@@ -169,25 +169,39 @@ impl Process {
             }
             Role::Idle => {}
         }
-        let connection = ConnectionKey::outbound(handle, remote);
-        let mtu = settings.mtu;
-        let mut terms = socket.options.terms(Local::Handle(HandleId(handle)), &settings, mtu);
-        terms.ip = socket.bound.map(|bound| bound.ip()).filter(|ip| !ip.is_unspecified());
-        terms.port = socket.bound.map(|bound| bound.port()).filter(|port| *port != 0);
         let nonblocking = socket.nonblocking;
-        let stream = Stream::dial(connection, terms, flavour, &mut self.world.dataspace);
-        self.next_handle += 1;
-        self.latest = Some(fd);
-        if let Some(socket) = self.socket_at(fd)? {
-            socket.role = Role::Stream(Box::new(stream));
-        }
-        self.settle()?;
+        self.dial(fd, remote, None)?;
         let Some(stream) = self.stream_at(fd) else { return Ok(Outcome::error("EBADF")) };
         Ok(match stream.phase() {
             Phase::Over => Outcome::error(stream.take_error().unwrap_or("ECONNABORTED")),
             _ if nonblocking => Outcome::error("EINPROGRESS"),
             _ => Outcome::Blocked(None),
         })
+    }
+
+    /// Dials from the socket `fd`; `first` are octets that may travel with the SYN.
+    pub(super) fn dial(
+        &mut self,
+        fd: i64,
+        remote: SocketAddr,
+        first: Option<Bytes>,
+    ) -> Result<(), CallError> {
+        let (settings, flavour) = (self.settings.clone(), self.flavour());
+        let handle = self.next_handle;
+        let Some(socket) = self.socket_at(fd)? else { return Ok(()) };
+        let local = Local::Handle(HandleId(handle));
+        let mut terms = socket.options.terms(local, &settings, settings.mtu);
+        terms.ip = socket.bound.map(|bound| bound.ip()).filter(|ip| !ip.is_unspecified());
+        terms.port = socket.bound.map(|bound| bound.port()).filter(|port| *port != 0);
+        terms.first = first;
+        let connection = ConnectionKey::outbound(handle, remote);
+        let stream = Stream::dial(connection, terms, flavour, &mut self.world.dataspace);
+        self.next_handle += 1;
+        self.latest = Some(fd);
+        if let Some(socket) = self.socket_at(fd)? {
+            socket.role = Role::Stream(Box::new(stream));
+        }
+        Ok(self.settle()?)
     }
 
     pub(super) fn close(&mut self, call: &Syscall) -> Call {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::stream::Phase;
 use super::{
-    Call, CallError, Descriptor, Expression, Outcome, Process, Role, Syscall, has, number,
+    Call, CallError, Descriptor, Expression, Flavour, Outcome, Process, Role, Syscall, has, number,
 };
 
 /// What a call says of the octets to move.
@@ -18,6 +18,9 @@ struct Buffer {
 
 /// The most that one call moves: a script that asks for more is wrong.
 const MOST: i64 = 1 << 30;
+
+/// The most octets that a call that dials may leave to the stack (see [`Terms`](netmart_actors::message::Terms)).
+const MOST_FIRST: usize = 128 * 1024;
 
 impl Process {
     /// The buffer of a call, whatever its form.
@@ -149,11 +152,23 @@ impl Process {
             // What is held back depends on what fills a segment.
             self.inquire(fd)?;
         }
-        let dataspace = &mut self.world.dataspace;
         let Some(Descriptor::Socket(socket)) = self.descriptors.get_mut(&fd) else {
             return Ok(Outcome::error("EBADF"));
         };
         let waits = !socket.nonblocking && !has(buffer.flags, "MSG_DONTWAIT", flavour);
+        let is_idle = matches!(socket.role, Role::Idle);
+        if is_idle && call.name == "sendto" && flavour == Flavour::FreeBsd {
+            // To send to an address dials it; Fast Open is for exactly this.
+            let remote = self.address_of(call.arguments.get(4), self.addresses.of(self.v6).1)?;
+            let octets = filled(&buffer.octets, buffer.len.min(MOST_FIRST));
+            let len = octets.len() as i64;
+            self.dial(fd, remote, Some(octets.into()))?;
+            return Ok(Outcome::value(len));
+        }
+        let dataspace = &mut self.world.dataspace;
+        let Some(Descriptor::Socket(socket)) = self.descriptors.get_mut(&fd) else {
+            return Ok(Outcome::error("EBADF"));
+        };
         let Role::Stream(stream) = &mut socket.role else { return Ok(Outcome::error("ENOTCONN")) };
         if let Some(errno) = stream.take_error() {
             return Ok(Outcome::error(errno));
