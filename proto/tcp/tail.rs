@@ -36,6 +36,7 @@ impl StateVector {
             return;
         }
         let mut wait = self.rtt.smoothed().map_or(Duration::from_secs(1), |srtt| srtt * 2);
+        wait = wait.max(LEAST_WAIT);
         if self.scoreboard.segments(u32::from(self.snd.mss).max(1), 2) == 1 {
             wait += MAX_ACK_DELAY;
         }
@@ -112,6 +113,9 @@ impl StateVector {
         }
     }
 }
+
+/// A round trip too short to be measured is no reason to probe before an answer can be there.
+const LEAST_WAIT: Duration = Duration::from_millis(2);
 
 /// `TLP.max_ack_delay`: how long the peer may delay the acknowledgement of a single segment.
 const MAX_ACK_DELAY: Duration = Duration::from_millis(200);

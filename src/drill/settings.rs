@@ -188,6 +188,9 @@ impl Settings {
             "rexmit_drop_options" if on => {
                 return Applied::Refused("SYNs that lose their options with time");
             }
+            "ecn.maxretries" if on => {
+                return Applied::Refused("a SYN that offers ECN more than once");
+            }
             "ecn.enable" => return self.ecn(n),
             "syncookies_only" if on => self.stack.syn_cookies = SynCookies::Always,
             "syncookies" => {

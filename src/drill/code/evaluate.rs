@@ -22,7 +22,11 @@ pub(super) fn run(
             }
             Statement::Evaluate(term) => _ = scope.evaluate(term)?,
             Statement::Print(terms) => {
-                let values = terms.iter().map(|term| scope.evaluate(term));
+                // What is only printed decides nothing.
+                let values = terms.iter().map(|term| match scope.evaluate(term) {
+                    Err(CodeError::UnknownName(name)) => Ok(Value::Text(format!("{name}?"))),
+                    other => other,
+                });
                 let values: Vec<_> = values.collect::<Result<_, _>>()?;
                 let values: Vec<_> = values.iter().map(ToString::to_string).collect();
                 printed.push(values.join(" "));

@@ -309,7 +309,7 @@ impl<'a> Reader<'a> {
         match self.rest().chars().next() {
             Some('(') => self.brackets(")"),
             Some('[') => self.brackets("]"),
-            Some('"' | '\'') => self.string(),
+            Some('"' | '\'') => self.formatted(),
             Some('0'..='9' | '.') => self.number(),
             _ => self.name(),
         }
@@ -353,6 +353,16 @@ impl<'a> Reader<'a> {
             self.skip_blanks();
         }
         Ok(Term::Constant(Value::Text(text)))
+    }
+
+    /// A text, perhaps with values that it shall be filled with, which are told behind it.
+    fn formatted(&mut self) -> Result<Term, SyntaxError> {
+        let text = self.string()?;
+        if !self.rest().starts_with(".format(") {
+            return Ok(text);
+        }
+        self.place += ".format".len();
+        Ok(Term::Sequence(vec![text, self.brackets(")")?]))
     }
 
     fn number(&mut self) -> Result<Term, SyntaxError> {

@@ -72,6 +72,8 @@ fn names_live_on() {
     run_text("old = tcpi_rto; LIMIT = 0x10", &mut names).expect("it runs");
     let printed = run_text("print old, LIMIT + 1\nprint(old == tcpi_rto)", &mut names);
     assert_eq!(printed, Ok(Outcome::Holds(vec!["204000 17".to_owned(), "True".to_owned()])));
+    let printed = run_text("print \"{}\\t{}\".format(old, tcpi_strange)", &mut names);
+    assert_eq!(printed, Ok(Outcome::Holds(vec!["tcpi_strange?".to_owned()])), "it decides nothing");
 }
 
 #[test]

@@ -164,6 +164,7 @@ impl Facts {
                 i64::from(agreed.timestamps)
                     | i64::from(agreed.sack) << 1
                     | i64::from(agreed.window_shifts.is_some()) << 2
+                    | i64::from(agreed.ecn) << 3
             }
             _ => return None,
         })
