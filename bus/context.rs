@@ -201,7 +201,8 @@ impl<A: Actor> Context<'_, A> {
     }
 
     /// Ends this actor: what it did so far stands, what it does after this is dropped, and
-    /// nothing more is delivered to it.
+    /// nothing more is delivered to it. Should the turn panic yet, nothing of it stands, and the end
+    /// is a crash.
     pub fn stop(&mut self) {
         self.space.end_current(None);
     }

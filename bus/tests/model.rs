@@ -72,7 +72,10 @@ impl Model {
         if self.dead.contains(&actor) {
             return;
         }
-        let mark = self.queue.len();
+        // A turn is one whole: a panic takes back even a stop that came before it.
+        if acts.iter().any(|act| matches!(act, Act::Panic)) {
+            return self.end(actor);
+        }
         for act in acts {
             let hold = match act {
                 Act::Say(message) => {
@@ -93,11 +96,7 @@ impl Model {
                     continue;
                 }
                 Act::Stop | Act::Fail => return self.end(actor),
-                Act::Panic => {
-                    self.queue.truncate(mark);
-                    return self.end(actor);
-                }
-                Act::Timer(..) | Act::Cancel(_) => continue,
+                Act::Panic | Act::Timer(..) | Act::Cancel(_) => continue,
             };
             self.next_lease += 1;
             self.handles[usize::from(actor)].push(self.next_lease);

@@ -64,6 +64,19 @@ fn what_an_actor_did_before_it_stops_stands_and_nothing_after_it_does() {
 }
 
 #[test]
+fn a_panic_after_a_stop_is_a_crash_that_drops_the_whole_turn() {
+    for end in [Act::Stop, Act::Fail] {
+        let (mut space, log) = probes(2);
+        tell(&mut space, 2, [Act::Subscribe(ANY)]);
+        tell(&mut space, 1, [Act::Say(say(1, 1, 0)), end, Act::Panic]);
+        assert_eq!(log.take(), [""; 0]);
+        let downs = space.facts::<Down>(&DownPattern::any());
+        assert_eq!(downs[0].reason, Reason::Panicked("told to".into()));
+        assert_eq!((downs.len(), space.footprint().actors), (1, 1));
+    }
+}
+
+#[test]
 fn a_stop_by_the_host_waits_for_what_the_actor_has_committed() {
     let (mut space, log) = probes(2);
     tell(&mut space, 2, [Act::Watch(ANY)]);
