@@ -16,7 +16,7 @@ fn a_cell_is_measured_with_netmart_and_with_the_kernel_as_sender() {
     let row = table.lines().nth(2).expect("a row");
     let figures: Vec<f64> = row.split('|').filter_map(|word| word.trim().parse().ok()).collect();
     // The round-trip time, three figures, and a ratio.
-    let [_, alone, ours, theirs, ratio] = figures[..] else { panic!("{table}") };
+    assert_eq!(figures.len(), 5, "{table}");
     // How fast depends on the machine, that something arrived does not.
-    assert!(alone > 0.5 && ours > 0.1 && theirs > 0.1 && ratio > 0.0, "{table}");
+    assert!(figures.iter().all(|figure| *figure > 0.0), "{table}");
 }

@@ -91,6 +91,8 @@ impl Namespace {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("netmart-{}-{number}", std::process::id());
+        // A run that was killed may have left one behind, of which the number of our process has come round.
+        let _ = Command::new("ip").args(["netns", "del", &name]).output();
         let namespace = Self { name, files: tempfile::tempdir().expect("a directory") };
         succeed(Command::new("ip").args(["netns", "add", &namespace.name]));
         succeed(namespace.command("ip").args(["link", "set", "lo", "up"]));
@@ -120,6 +122,9 @@ impl Namespace {
     pub fn up(&self, args: &[&str]) -> Service {
         let mut service = Service::start(self.netmart("up").args(args));
         service.wait_for(|line| line.starts_with("ready"));
+        // The kernel checks its IPv6 address for a moment, and sends nothing from it meanwhile.
+        let tentative = ["-o", "-6", "address", "show", "dev", "nm0", "tentative"];
+        eventually(|| succeed(self.command("ip").args(tentative)).is_empty().then_some(()));
         service
     }
 

@@ -15,7 +15,7 @@ fn ping_is_answered() {
     let space = Namespace::new();
     let up = space.up(&[]);
     for address in [STACK_V4, STACK_V6] {
-        // Of IPv6, the kernel's address is not ready at once.
+        // An echo may get lost while the device is new.
         eventually(|| {
             run(space.command("ping").args(["-c", "1", "-W", "1", address]))
                 .status

@@ -107,14 +107,19 @@ fn a_thousand_connections_at_once() {
     space.fill("page", 2_000);
     let shared = format!("80={}", space.files.path().display());
     let up = space.up(&["--http", &shared]);
-    let wrk =
-        format!("ulimit -n 4096; exec wrk -c 1000 -t 2 -d 3 --timeout 60 http://{STACK_V4}/page");
-    let report = succeed(space.command("sh").args(["-c", &wrk]));
-    let requests =
-        report.lines().find_map(|line| line.split_once(" requests in ")).expect("a report");
-    let requests: u32 = requests.0.trim().parse().expect("a number");
-    assert!(requests >= 1_000, "{report}");
-    assert!(!report.contains("Socket errors") && !report.contains("Non-2xx"), "{report}");
+    // How long it takes to answer them all depends on the machine.
+    let seconds = [3, 15, 75, 375];
+    let answered = seconds.into_iter().any(|seconds| {
+        let wrk = format!(
+            "ulimit -n 4096; exec wrk -c 1000 -t 2 -d {seconds} --timeout 600 http://{STACK_V4}/page"
+        );
+        let report = succeed(space.command("sh").args(["-c", &wrk]));
+        assert!(!report.contains("Socket errors") && !report.contains("Non-2xx"), "{report}");
+        let requests = report.lines().find_map(|line| line.split_once(" requests in "));
+        let requests: u32 = requests.expect("a report").0.trim().parse().expect("a number");
+        requests >= 1_000
+    });
+    assert!(answered, "a thousand requests take longer than {seconds:?} seconds");
     eventually(|| {
         let left = succeed(space.command("ss").args(["-Htn", "state", "established"]));
         left.is_empty().then_some(())

@@ -8,13 +8,15 @@ use netmart::sim::WireConfig;
 use netmart::stack::{Link, Stack, wire};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::loopback::own_address;
+
 /// Where sockets come from.
 pub(crate) trait Net: Send + Sync + 'static {
     type Stream: Stream;
     type Listener: Listener<Stream = Self::Stream>;
 
     /// The address of the host that listens.
-    fn server(&self) -> &'static str;
+    fn server(&self) -> &str;
     async fn bind(&self, addr: SocketAddr) -> io::Result<Self::Listener>;
     fn connect(
         &self,
@@ -127,15 +129,23 @@ mod ours {
 kind!(kernel);
 kind!(ours);
 
-/// The kernel's sockets.
-pub(crate) struct Kernel;
+/// The kernel's sockets, at a loopback address of their own.
+pub(crate) struct Kernel {
+    server: String,
+}
+
+impl Kernel {
+    pub(crate) fn new() -> Self {
+        Self { server: own_address().to_string() }
+    }
+}
 
 impl Net for Kernel {
     type Stream = tokio::net::TcpStream;
     type Listener = tokio::net::TcpListener;
 
-    fn server(&self) -> &'static str {
-        "127.0.0.1"
+    fn server(&self) -> &str {
+        &self.server
     }
     async fn bind(&self, addr: SocketAddr) -> io::Result<Self::Listener> {
         tokio::net::TcpListener::bind(addr).await
@@ -169,7 +179,7 @@ impl Net for Netmart {
     type Stream = netmart::net::TcpStream;
     type Listener = netmart::net::TcpListener;
 
-    fn server(&self) -> &'static str {
+    fn server(&self) -> &str {
         "10.0.0.2"
     }
     async fn bind(&self, addr: SocketAddr) -> io::Result<Self::Listener> {

@@ -1,6 +1,8 @@
 //! Our sockets behave like tokio's: each test body runs over both.
 
 mod kinds;
+#[path = "../common/loopback.rs"]
+mod loopback;
 
 use std::future::{Future, poll_fn};
 use std::io::{ErrorKind, IoSlice};
@@ -21,7 +23,7 @@ macro_rules! both {
             #[tokio::test]
             async fn $name() {
                 async fn body<$net_type: Net>($net: &$net_type) $body
-                body(&Kernel).await;
+                body(&Kernel::new()).await;
                 body(&Netmart::start(WireConfig::default())).await;
             }
         )*
