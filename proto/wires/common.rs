@@ -158,6 +158,21 @@ impl<P> Common<P> {
         self.end(reason);
     }
 
+    /// Whether an opening packet may be sent once more. If not, the connection has ended.
+    pub(super) fn may_open_again(&mut self) -> bool {
+        let may = self.rto.tries() < self.config.connect_tries;
+        if !may {
+            self.time_out(Phase::Handshake);
+        }
+        may
+    }
+
+    /// Whether `from` is the peer. One that was asked at its `door` and has not answered yet will do so from a port
+    /// of its own: of it only the host is known.
+    pub(super) fn is_peer(&self, from: SocketAddr, door: Option<SocketAddr>) -> bool {
+        door.map_or(from == self.remote, |door| same_host(from, door))
+    }
+
     pub(super) fn time_out(&mut self, phase: Phase) {
         let tries = self.rto.tries();
         self.give_up(Reason::TimedOut { phase, tries });
@@ -273,7 +288,7 @@ impl<P> Common<P> {
 }
 
 /// Whether an answer from `from` may come from the host that was asked at `asked`.
-pub(super) fn same_host(from: SocketAddr, asked: SocketAddr) -> bool {
+fn same_host(from: SocketAddr, asked: SocketAddr) -> bool {
     let (from, asked) = (from.ip().to_canonical(), asked.ip().to_canonical());
     from == asked || asked.is_unspecified()
 }

@@ -7,6 +7,7 @@
 //! | [`faketcp`] | a window of datagrams, both ways |
 //! | [`quiq`] | several streams in packets of frames, from client to server |
 //! | `common` | what every session has: queues, timers, counters, news |
+//! | `half` | what a session is whose two sides are machines of their own |
 //! | `event`, `info` | what the application is told |
 //! | `queue`, `timer`, `rto`, `cwnd` | what waits, when it is looked at again, how much may be under way |
 //! | `registry` | the list of wires |
@@ -26,6 +27,7 @@ pub mod cs488;
 mod cwnd;
 mod event;
 pub mod faketcp;
+mod half;
 mod info;
 mod queue;
 pub mod quiq;

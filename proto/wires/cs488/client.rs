@@ -4,11 +4,12 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::super::half::Half;
 use super::super::rto::Rto;
 use super::super::{Common, Discard, Mode, Outcome, Phase, Reason, TimerKind, Unfit};
 use super::cut::cut;
 use super::number::{INITIAL, wrap, wrap_late};
-use super::packet::{Cs488Packet, Flag, PAYLOAD, without_nuls};
+use super::packet::{Body, Cs488Packet, Flag, PAYLOAD, without_nuls};
 use crate::Instant;
 
 /// Connection ids up to here may be an original's.
@@ -91,45 +92,6 @@ impl Client {
         let again = common.rto.try_again() > 1;
         common.send_to(packet, common.remote, again);
         common.timers.set(TimerKind::Repeat, now + common.rto.current());
-    }
-
-    pub(super) fn take(
-        &mut self,
-        common: &mut Shared,
-        packet: &Cs488Packet,
-        now: Instant,
-    ) -> Outcome {
-        if self.state == State::Closed || common.has_ended() && self.state != State::Parting {
-            return Outcome::Dropped(Discard::Ended);
-        }
-        if packet.flag == Flag::SynAck {
-            return self.take_syn_ack(common, packet, now);
-        }
-        if matches!(self.state, State::SynSent | State::Settling) {
-            return Outcome::Dropped(Discard::Unexpected);
-        }
-        if packet.con_id != self.con_id {
-            return Outcome::Dropped(Discard::OtherConnection);
-        }
-        match (packet.flag, self.state) {
-            (Flag::Ack, State::Established) => self.take_ack(common, packet, now),
-            (Flag::Ack, _) => Outcome::Dropped(Discard::StaleAck),
-            (Flag::Fin, State::FinSent | State::Parting) => {
-                let (seq, ack) = (packet.seq, packet.seq.saturating_add(1));
-                let answer =
-                    Cs488Packet::client(Flag::FinAck, self.con_id, seq, ack, &Bytes::new());
-                common.send(answer);
-                if self.state == State::FinSent {
-                    self.state = State::Parting;
-                    common.end(Reason::Normal);
-                    common.timers.set(TimerKind::Linger, now + LINGER);
-                }
-                Outcome::Taken
-            }
-            // It is followed by the FIN that counts.
-            (Flag::FinAck, State::FinSent) => Outcome::Taken,
-            _ => Outcome::Dropped(Discard::Unexpected),
-        }
     }
 
     fn take_syn_ack(&mut self, common: &mut Shared, packet: &Cs488Packet, now: Instant) -> Outcome {
@@ -233,32 +195,11 @@ impl Client {
         Outcome::Taken
     }
 
-    pub(super) fn take_timer(&mut self, common: &mut Shared, timer: TimerKind, now: Instant) {
-        match (timer, self.state) {
-            (TimerKind::Pause, State::Settling) => {
-                common.mode = Some(Mode::Original);
-                common.rto = Rto::fixed(ORIGINAL_RTO);
-                self.establish(common, now);
-            }
-            (TimerKind::Probe, State::Established) if self.outstanding.is_none() => {
-                self.send_data(common, 0, now);
-            }
-            (TimerKind::Repeat, _) => self.repeat_last(common, now),
-            (TimerKind::Linger, _) => self.state = State::Closed,
-            _ => {}
-        }
-    }
-
     fn repeat_last(&mut self, common: &mut Shared, now: Instant) {
         let tries = common.rto.tries();
         match self.state {
-            State::SynSent if tries < common.config.connect_tries => {
-                self.repeat(common, Self::syn(), now);
-            }
-            State::SynSent => {
-                self.state = State::Closed;
-                common.time_out(Phase::Handshake);
-            }
+            State::SynSent if common.may_open_again() => self.repeat(common, Self::syn(), now),
+            State::SynSent => self.state = State::Closed,
             State::Established => {
                 let Some(outstanding) = &self.outstanding else { return };
                 if tries < common.config.data_tries {
@@ -282,7 +223,74 @@ impl Client {
         }
     }
 
-    pub(super) fn produce(&mut self, common: &mut Shared, now: Instant) {
+    fn send_data(&mut self, common: &mut Shared, len: usize, now: Instant) {
+        common.timers.stop(TimerKind::Probe);
+        let flag = if self.began { Flag::Data } else { Flag::Ack };
+        let payload = common.outbox.peek_joined(len);
+        let packet = Cs488Packet::client(flag, self.con_id, self.seq, len as i32, &payload);
+        if len > 0 {
+            common.counters.sent(len, now);
+        }
+        self.repeat(common, packet.clone(), now);
+        self.outstanding = Some(Outstanding { packet, payload, sent: now });
+    }
+}
+
+impl Half<Cs488Packet> for Client {
+    fn take(&mut self, common: &mut Shared, packet: Cs488Packet, now: Instant) -> Outcome {
+        if packet.body != Body::Server {
+            return Outcome::Dropped(Discard::Unexpected);
+        }
+        if self.state == State::Closed || common.has_ended() && self.state != State::Parting {
+            return Outcome::Dropped(Discard::Ended);
+        }
+        if packet.flag == Flag::SynAck {
+            return self.take_syn_ack(common, &packet, now);
+        }
+        if matches!(self.state, State::SynSent | State::Settling) {
+            return Outcome::Dropped(Discard::Unexpected);
+        }
+        if packet.con_id != self.con_id {
+            return Outcome::Dropped(Discard::OtherConnection);
+        }
+        match (packet.flag, self.state) {
+            (Flag::Ack, State::Established) => self.take_ack(common, &packet, now),
+            (Flag::Ack, _) => Outcome::Dropped(Discard::StaleAck),
+            (Flag::Fin, State::FinSent | State::Parting) => {
+                let (seq, ack) = (packet.seq, packet.seq.saturating_add(1));
+                let answer =
+                    Cs488Packet::client(Flag::FinAck, self.con_id, seq, ack, &Bytes::new());
+                common.send(answer);
+                if self.state == State::FinSent {
+                    self.state = State::Parting;
+                    common.end(Reason::Normal);
+                    common.timers.set(TimerKind::Linger, now + LINGER);
+                }
+                Outcome::Taken
+            }
+            // It is followed by the FIN that counts.
+            (Flag::FinAck, State::FinSent) => Outcome::Taken,
+            _ => Outcome::Dropped(Discard::Unexpected),
+        }
+    }
+
+    fn take_timer(&mut self, common: &mut Shared, timer: TimerKind, now: Instant) {
+        match (timer, self.state) {
+            (TimerKind::Pause, State::Settling) => {
+                common.mode = Some(Mode::Original);
+                common.rto = Rto::fixed(ORIGINAL_RTO);
+                self.establish(common, now);
+            }
+            (TimerKind::Probe, State::Established) if self.outstanding.is_none() => {
+                self.send_data(common, 0, now);
+            }
+            (TimerKind::Repeat, _) => self.repeat_last(common, now),
+            (TimerKind::Linger, _) => self.state = State::Closed,
+            _ => {}
+        }
+    }
+
+    fn produce(&mut self, common: &mut Shared, now: Instant) {
         if self.state != State::Established || self.outstanding.is_some() || common.has_ended() {
             return;
         }
@@ -305,19 +313,7 @@ impl Client {
         }
     }
 
-    fn send_data(&mut self, common: &mut Shared, len: usize, now: Instant) {
-        common.timers.stop(TimerKind::Probe);
-        let flag = if self.began { Flag::Data } else { Flag::Ack };
-        let payload = common.outbox.peek_joined(len);
-        let packet = Cs488Packet::client(flag, self.con_id, self.seq, len as i32, &payload);
-        if len > 0 {
-            common.counters.sent(len, now);
-        }
-        self.repeat(common, packet.clone(), now);
-        self.outstanding = Some(Outstanding { packet, payload, sent: now });
-    }
-
-    pub(super) fn state(&self) -> &'static str {
+    fn state(&self) -> &'static str {
         match self.state {
             State::SynSent => "SYN-SENT",
             State::Settling => "SETTLING",

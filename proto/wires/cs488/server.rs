@@ -4,10 +4,11 @@ use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use super::super::half::Half;
 use super::super::{Common, Discard, Mode, Outcome, Phase, Reason, TimerKind};
 use super::guess::Guess;
 use super::number::{INITIAL, is_number, wrap};
-use super::packet::{Cs488Packet, Flag, PAYLOAD};
+use super::packet::{Body, Cs488Packet, Flag, PAYLOAD};
 use crate::Instant;
 
 /// For how long a client that was answered may be silent.
@@ -64,39 +65,6 @@ impl Server {
 
     fn greet(&self, common: &mut Shared) {
         common.send(Cs488Packet::server(Flag::SynAck, self.con_id, INITIAL, INITIAL + 1));
-    }
-
-    pub(super) fn take(
-        &mut self,
-        common: &mut Shared,
-        packet: &Cs488Packet,
-        payload: &Bytes,
-        now: Instant,
-    ) -> Outcome {
-        if packet.flag == Flag::Syn {
-            return self.take_syn(common, packet);
-        }
-        if self.state == State::Closed || common.has_ended() {
-            return Outcome::Dropped(Discard::Ended);
-        }
-        if packet.con_id != self.con_id {
-            return Outcome::Dropped(Discard::OtherConnection);
-        }
-        if !is_number(packet.seq) {
-            return Outcome::Dropped(Discard::BadNumber);
-        }
-        match (packet.flag, self.state) {
-            (Flag::Data | Flag::Ack, State::SynReceived | State::Established) => {
-                self.take_data(common, packet, payload, now)
-            }
-            (Flag::Fin, _) => self.take_fin(common, packet.seq, now),
-            (Flag::FinAck, State::FinReceived { seq }) if seq == packet.seq => {
-                self.state = State::Closed;
-                common.end(Reason::Normal);
-                Outcome::Taken
-            }
-            _ => Outcome::Dropped(Discard::Unexpected),
-        }
     }
 
     /// One id per client, however often its SYN comes.
@@ -244,9 +212,41 @@ impl Server {
         common.send(Cs488Packet::server(Flag::FinAck, self.con_id, seq, ack));
         common.send(Cs488Packet::server(Flag::Fin, self.con_id, seq, 0));
     }
+}
+
+impl Half<Cs488Packet> for Server {
+    fn take(&mut self, common: &mut Shared, packet: Cs488Packet, now: Instant) -> Outcome {
+        let Body::Client(payload) = &packet.body else {
+            return Outcome::Dropped(Discard::Unexpected);
+        };
+        if packet.flag == Flag::Syn {
+            return self.take_syn(common, &packet);
+        }
+        if self.state == State::Closed || common.has_ended() {
+            return Outcome::Dropped(Discard::Ended);
+        }
+        if packet.con_id != self.con_id {
+            return Outcome::Dropped(Discard::OtherConnection);
+        }
+        if !is_number(packet.seq) {
+            return Outcome::Dropped(Discard::BadNumber);
+        }
+        match (packet.flag, self.state) {
+            (Flag::Data | Flag::Ack, State::SynReceived | State::Established) => {
+                self.take_data(common, &packet, payload, now)
+            }
+            (Flag::Fin, _) => self.take_fin(common, packet.seq, now),
+            (Flag::FinAck, State::FinReceived { seq }) if seq == packet.seq => {
+                self.state = State::Closed;
+                common.end(Reason::Normal);
+                Outcome::Taken
+            }
+            _ => Outcome::Dropped(Discard::Unexpected),
+        }
+    }
 
     /// The only timer: either nothing came after the SYN, or the answer to the end is to be repeated.
-    pub(super) fn take_timer(&mut self, common: &mut Shared, now: Instant) {
+    fn take_timer(&mut self, common: &mut Shared, _timer: TimerKind, now: Instant) {
         match self.state {
             State::SynReceived => {
                 self.state = State::Closed;
@@ -264,7 +264,7 @@ impl Server {
         }
     }
 
-    pub(super) fn state(&self) -> &'static str {
+    fn state(&self) -> &'static str {
         match self.state {
             State::SynReceived => "SYN-RECEIVED",
             State::Established => "ESTABLISHED",

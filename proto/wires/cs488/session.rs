@@ -2,6 +2,7 @@
 
 use core::net::SocketAddr;
 
+use super::super::half::{Half, Side};
 use super::super::{
     Action, AnswersFrom, Borders, Common, Config, Directions, Discard, Info, Outcome, Profile,
     Role, TimerKind, Wire,
@@ -17,13 +18,7 @@ use crate::Instant;
 #[derive(Clone, Debug)]
 pub struct Session {
     common: Common<Cs488Packet>,
-    side: Side,
-}
-
-#[derive(Clone, Debug)]
-enum Side {
-    Client(Client),
-    Server(Server),
+    side: Side<Client, Server>,
 }
 
 impl Wire for Session {
@@ -69,29 +64,18 @@ impl Wire for Session {
     }
 
     fn take_packet(&mut self, packet: Cs488Packet, from: SocketAddr, now: Instant) -> Outcome {
-        if from != self.common.remote {
+        if !self.common.is_peer(from, None) {
             return Outcome::Dropped(Discard::Stranger);
         }
-        match (&mut self.side, &packet.body) {
-            (Side::Client(client), Body::Server) => client.take(&mut self.common, &packet, now),
-            (Side::Server(server), Body::Client(payload)) => {
-                server.take(&mut self.common, &packet, payload, now)
-            }
-            _ => Outcome::Dropped(Discard::Unexpected),
-        }
+        self.side.take(&mut self.common, packet, now)
     }
 
     fn take_timer(&mut self, timer: TimerKind, now: Instant) {
-        match &mut self.side {
-            Side::Client(client) => client.take_timer(&mut self.common, timer, now),
-            Side::Server(server) => server.take_timer(&mut self.common, now),
-        }
+        self.side.take_timer(&mut self.common, timer, now);
     }
 
     fn produce(&mut self, now: Instant) {
-        if let Side::Client(client) = &mut self.side {
-            client.produce(&mut self.common, now);
-        }
+        self.side.produce(&mut self.common, now);
     }
 
     fn log_line(role: Role, action: Action, packet: &Cs488Packet) -> String {
@@ -103,9 +87,6 @@ impl Wire for Session {
     }
 
     fn state(&self) -> &'static str {
-        match &self.side {
-            Side::Client(client) => client.state(),
-            Side::Server(server) => server.state(),
-        }
+        self.side.state()
     }
 }

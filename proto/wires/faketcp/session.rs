@@ -3,10 +3,9 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::super::common::same_host;
 use super::super::rto::Rto;
 use super::super::{
-    Action, AnswersFrom, Borders, Chunk, Common, Config, Directions, Discard, Mode, Outcome, Phase,
+    Action, AnswersFrom, Borders, Chunk, Common, Config, Directions, Discard, Mode, Outcome,
     Profile, Role, TimerKind, Wire,
 };
 use super::original;
@@ -239,12 +238,8 @@ impl Wire for Session {
     }
 
     fn take_packet(&mut self, packet: FaketcpPacket, from: SocketAddr, now: Instant) -> Outcome {
-        let is_expected = if self.state == State::SynSent {
-            same_host(from, self.door)
-        } else {
-            from == self.common.remote
-        };
-        if !is_expected {
+        let door = (self.state == State::SynSent).then_some(self.door);
+        if !self.common.is_peer(from, door) {
             return Outcome::Dropped(Discard::Stranger);
         }
         let (syn, ack) = (packet.flags.has(Flags::SYN), packet.flags.has(Flags::ACK));
@@ -283,11 +278,10 @@ impl Wire for Session {
             (TimerKind::Acknowledge, _) => self.rcv.acknowledge_now(),
             (TimerKind::Probe, State::Established) => self.remind(now),
             (TimerKind::Repeat, State::SynSent | State::SynReceived) => {
-                if self.common.rto.tries() >= self.common.config.connect_tries {
-                    self.state = State::Closed;
-                    self.common.time_out(Phase::Handshake);
-                } else {
+                if self.common.may_open_again() {
                     self.send_opening(now);
+                } else {
+                    self.state = State::Closed;
                 }
             }
             (TimerKind::Repeat, State::Established | State::Deserted) => self.repeat_data(now),

@@ -30,11 +30,19 @@ pub(super) struct Arrivals {
     /// Answers that were taken for lost because a question was answered as if they were. If one of these still comes,
     /// perhaps something else was lost, and the question came twice.
     lost: Range<u32>,
+    /// The end of a batch was sent, and nothing was answered since.
+    has_open_end: bool,
 }
 
 impl Arrivals {
     pub(super) fn new(heard_one_syn: bool) -> Self {
-        Self { wanted: heard_one_syn.then_some(3), is_first: true, questions: 0, lost: 0..0 }
+        Self {
+            wanted: heard_one_syn.then_some(3),
+            is_first: true,
+            questions: 0,
+            lost: 0..0,
+            has_open_end: false,
+        }
     }
 
     /// Judges an acknowledgement of what is under way, questions included.
@@ -54,12 +62,38 @@ impl Arrivals {
             self.wanted = number.checked_add(2);
             self.questions = 0;
             self.lost = if asked { lowest..number } else { 0..0 };
+            self.has_open_end = false;
             Verdict::Whole
-        } else if number > wanted || asked && number >= lowest || self.lost.contains(&number) {
+        } else if number > wanted
+            || asked && number >= lowest
+            || self.lost.contains(&number)
+            || self.misses_end(number, lowest)
+        {
             Verdict::Doubtful
         } else {
             Verdict::Old
         }
+    }
+
+    /// Judges an acknowledgement of a packet behind the end of the last batch. It does not matter which of several it
+    /// answers, because each counts for two and the end for one.
+    pub(super) fn judge_check(&mut self, number: u32) -> Verdict {
+        let Some(lowest) = self.wanted else { return Verdict::Doubtful };
+        match number.checked_sub(lowest) {
+            Some(more) if more % 2 == 0 && more / 2 <= self.questions => Verdict::Whole,
+            None if !self.misses_end(number, lowest) => Verdict::Old,
+            _ => Verdict::Doubtful,
+        }
+    }
+
+    /// Whether an acknowledgement says that the end of the batch was not counted.
+    fn misses_end(&self, number: u32, lowest: u32) -> bool {
+        self.has_open_end && number.checked_add(1) == Some(lowest)
+    }
+
+    /// Whether it is not known that the end of the last batch arrived.
+    pub(super) fn has_open_end(&self) -> bool {
+        self.has_open_end
     }
 
     /// Whether an acknowledgement says that more has arrived than was sent, nothing being under way.
@@ -70,6 +104,7 @@ impl Arrivals {
     /// The end of a batch was sent.
     pub(super) fn end_batch(&mut self) {
         self.wanted = self.wanted.and_then(|wanted| wanted.checked_add(1));
+        self.has_open_end = true;
     }
 }
 
@@ -86,6 +121,28 @@ mod tests {
         arrivals.end_batch();
         assert_eq!(arrivals.judge(8), Verdict::Whole);
         assert_eq!(arrivals.judge(12), Verdict::Doubtful);
+    }
+
+    #[test]
+    fn an_end_that_is_not_counted_is_missed() {
+        let mut arrivals = Arrivals::new(true);
+        assert_eq!(arrivals.judge(3), Verdict::Whole);
+        arrivals.end_batch();
+        assert!(arrivals.has_open_end());
+        let mut next_batch = arrivals.clone();
+        assert_eq!(next_batch.judge(3), Verdict::Old);
+        assert_eq!(next_batch.judge(5), Verdict::Doubtful);
+        assert_eq!(next_batch.judge(6), Verdict::Whole);
+        assert!(!next_batch.has_open_end());
+        for (questions, wholes) in [(0, &[6][..]), (1, &[6, 8]), (2, &[6, 8, 10])] {
+            arrivals.questions = questions;
+            let verdicts = (4..12).map(|number| (number, arrivals.judge_check(number)));
+            let (old, judged): (Vec<_>, Vec<_>) =
+                verdicts.partition(|(_, verdict)| *verdict == Verdict::Old);
+            assert_eq!(old, [(4, Verdict::Old)]);
+            let whole = judged.iter().filter(|(_, verdict)| *verdict == Verdict::Whole);
+            assert!(whole.map(|(number, _)| number).eq(wholes));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use super::super::half::Half;
 use super::super::{Common, Discard, Mode, Outcome, Phase, Reason, StreamInfo, TimerKind};
 use super::packet::{Frame, PacketKind, QuiqPacket};
 use super::session::{CAREFUL_CLIENT, CAREFUL_SERVER};
@@ -80,29 +81,6 @@ impl Server {
     fn greet(&self, common: &mut Shared) {
         let (kind, frames) = (PacketKind::Accept, self.answer.clone());
         common.send(QuiqPacket { kind, number: self.syn, frames });
-    }
-
-    pub(super) fn take(
-        &mut self,
-        common: &mut Shared,
-        packet: QuiqPacket,
-        now: Instant,
-    ) -> Outcome {
-        if packet.kind == PacketKind::Syn {
-            return self.take_syn(common, &packet, now);
-        }
-        if self.state == State::Closed || common.has_ended() && self.state != State::Parting {
-            return Outcome::Dropped(Discard::Ended);
-        }
-        let is_answer = matches!(packet.kind, PacketKind::Accept | PacketKind::AckData);
-        if is_answer {
-            return Outcome::Dropped(Discard::Unexpected);
-        }
-        if common.mode == Some(Mode::Careful) {
-            self.take_from_careful(common, &packet, now)
-        } else {
-            self.take_from_original(common, packet, now)
-        }
     }
 
     fn take_syn(&self, common: &mut Shared, packet: &QuiqPacket, now: Instant) -> Outcome {
@@ -272,23 +250,6 @@ impl Server {
         }
     }
 
-    pub(super) fn take_timer(&mut self, common: &mut Shared, timer: TimerKind) {
-        match (timer, self.state) {
-            (TimerKind::Repeat, State::SynReceived) => {
-                self.state = State::Closed;
-                common.time_out(Phase::Handshake);
-            }
-            (TimerKind::Repeat, State::Established) => self.miss(common),
-            (TimerKind::Linger, State::Established) => {
-                self.state = State::Closed;
-                common.peer_closed();
-                common.end(Reason::Normal);
-            }
-            (TimerKind::Linger, _) => self.state = State::Closed,
-            _ => {}
-        }
-    }
-
     /// What was late is lost. Only the end of the batch can do without: the end of all, with the number behind it,
     /// says the same.
     fn miss(&mut self, common: &mut Shared) {
@@ -310,12 +271,49 @@ impl Server {
         self.state = State::Closed;
         common.give_up(Reason::Missing(missing));
     }
+}
 
-    pub(super) fn streams(&self) -> Vec<StreamInfo> {
+impl Half<QuiqPacket> for Server {
+    fn take(&mut self, common: &mut Shared, packet: QuiqPacket, now: Instant) -> Outcome {
+        if packet.kind == PacketKind::Syn {
+            return self.take_syn(common, &packet, now);
+        }
+        if self.state == State::Closed || common.has_ended() && self.state != State::Parting {
+            return Outcome::Dropped(Discard::Ended);
+        }
+        let is_answer = matches!(packet.kind, PacketKind::Accept | PacketKind::AckData);
+        if is_answer {
+            return Outcome::Dropped(Discard::Unexpected);
+        }
+        if common.mode == Some(Mode::Careful) {
+            self.take_from_careful(common, &packet, now)
+        } else {
+            self.take_from_original(common, packet, now)
+        }
+    }
+
+    fn take_timer(&mut self, common: &mut Shared, timer: TimerKind, _now: Instant) {
+        match (timer, self.state) {
+            (TimerKind::Repeat, State::SynReceived) => {
+                self.state = State::Closed;
+                common.time_out(Phase::Handshake);
+            }
+            (TimerKind::Repeat, State::Established) => self.miss(common),
+            (TimerKind::Linger, State::Established) => {
+                self.state = State::Closed;
+                common.peer_closed();
+                common.end(Reason::Normal);
+            }
+            (TimerKind::Linger, _) => self.state = State::Closed,
+            _ => {}
+        }
+    }
+
+    fn streams(&self) -> Vec<StreamInfo> {
         self.streams.infos()
     }
 
-    pub(super) fn state(&self) -> &'static str {
+    fn state(&self) -> &'static str {
         match self.state {
             State::SynReceived => "SYN-RECEIVED",
             State::Established => "ESTABLISHED",

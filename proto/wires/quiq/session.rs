@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::super::half::{Half, Side};
 use super::super::rto::Rto;
 use super::super::{
     Action, AnswersFrom, Borders, Chunk, Common, Config, Directions, Discard, Info, Outcome,
@@ -24,13 +25,7 @@ pub(super) const CAREFUL_SERVER: u32 = 2;
 #[derive(Clone, Debug)]
 pub struct Session {
     common: Common<QuiqPacket>,
-    side: Side,
-}
-
-#[derive(Clone, Debug)]
-enum Side {
-    Client(Client),
-    Server(Server),
+    side: Side<Client, Server>,
 }
 
 impl Wire for Session {
@@ -78,26 +73,18 @@ impl Wire for Session {
     }
 
     fn take_packet(&mut self, packet: QuiqPacket, from: SocketAddr, now: Instant) -> Outcome {
-        if from != self.common.remote {
+        if !self.common.is_peer(from, None) {
             return Outcome::Dropped(Discard::Stranger);
         }
-        match &mut self.side {
-            Side::Client(client) => client.take(&mut self.common, &packet, now),
-            Side::Server(server) => server.take(&mut self.common, packet, now),
-        }
+        self.side.take(&mut self.common, packet, now)
     }
 
     fn take_timer(&mut self, timer: TimerKind, now: Instant) {
-        match &mut self.side {
-            Side::Client(client) => client.take_timer(&mut self.common, timer, now),
-            Side::Server(server) => server.take_timer(&mut self.common, timer),
-        }
+        self.side.take_timer(&mut self.common, timer, now);
     }
 
     fn produce(&mut self, now: Instant) {
-        if let Side::Client(client) = &mut self.side {
-            client.produce(&mut self.common, now);
-        }
+        self.side.produce(&mut self.common, now);
     }
 
     fn write(&mut self, chunk: Chunk, now: Instant) -> Result<(), WriteError> {
@@ -118,17 +105,10 @@ impl Wire for Session {
     }
 
     fn state(&self) -> &'static str {
-        match &self.side {
-            Side::Client(client) => client.state(),
-            Side::Server(server) => server.state(),
-        }
+        self.side.state()
     }
 
     fn info(&self) -> Info {
-        let streams = match &self.side {
-            Side::Client(client) => client.streams(),
-            Side::Server(server) => server.streams(),
-        };
-        Info { streams, ..self.common.info(Self::PROFILE.name, self.state()) }
+        Info { streams: self.side.streams(), ..self.common.info(Self::PROFILE.name, self.state()) }
     }
 }

@@ -5,11 +5,10 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::common::same_host;
 use super::super::rto::Rto;
 use super::super::{
-    Action, AnswersFrom, Borders, Common, Config, Directions, Discard, Outcome, Phase, Profile,
-    Role, TimerKind, Wire,
+    Action, AnswersFrom, Borders, Common, Config, Directions, Discard, Outcome, Profile, Role,
+    TimerKind, Wire,
 };
 use super::original;
 use super::packet::{MOST_DATA, SockettcpPacket};
@@ -239,12 +238,8 @@ impl Wire for Session {
     }
 
     fn take_packet(&mut self, packet: SockettcpPacket, from: SocketAddr, now: Instant) -> Outcome {
-        let is_expected = if self.state == State::SynSent {
-            same_host(from, self.door)
-        } else {
-            from == self.common.remote
-        };
-        if !is_expected {
+        let door = (self.state == State::SynSent).then_some(self.door);
+        if !self.common.is_peer(from, door) {
             return Outcome::Dropped(Discard::Stranger);
         }
         match (packet.syn, packet.ack, packet.fin) {
@@ -270,11 +265,10 @@ impl Wire for Session {
         }
         match self.state {
             State::SynSent | State::SynReceived => {
-                if self.common.rto.tries() >= self.common.config.connect_tries {
-                    self.state = State::Closed;
-                    self.common.time_out(Phase::Handshake);
-                } else {
+                if self.common.may_open_again() {
                     self.send_opening(now);
+                } else {
+                    self.state = State::Closed;
                 }
             }
             State::Established => self.repeat_data(now),

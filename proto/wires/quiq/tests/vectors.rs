@@ -76,7 +76,10 @@ fn a_client_says_what_was_captured() {
         script.say(ack(number));
     }
     script.wait(MS * 150);
-    script.expect(&[P::bare(Kind::DataFin, 6), P::bare(Kind::Fin, 7)]);
+    // Between the two stands a packet of ours, whose answer tells whether the end of the batch arrived.
+    script.expect(&[P::bare(Kind::DataFin, 6), packet(Kind::First, 7, vec![frame(1, 0, "")])]);
+    script.say(ack(10));
+    script.expect(&[P::bare(Kind::Fin, 8)]);
     script.wait_for_end();
 }
 
