@@ -3,8 +3,10 @@
 use core::num::NonZeroU8;
 use core::time::Duration;
 
-use netmart_proto::tcp;
+use std::sync::Arc;
+
 use netmart_proto::wire::{Dscp, SourceRoute};
+use netmart_proto::{netem, tcp, wires};
 
 /// Which link of the stack; 0 is the stack's connection to itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,19 +82,76 @@ pub enum Setting {
     UserTimeout(Option<Duration>),
 }
 
+/// What a user wants of connections over a wire.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WireTerms {
+    /// How their sessions behave.
+    pub config: wires::Config,
+    /// What happens to the datagrams that this side sends, for trials; nothing if it is not set.
+    pub impair: Option<Impair>,
+    /// Whether each datagram is told as a [`WireLog`](crate::message::WireLog).
+    pub log: bool,
+}
+
+// Facts are compared and hashed; a probability that is no number makes two terms different, no more.
+impl Eq for WireTerms {}
+
+impl core::hash::Hash for WireTerms {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        let wires::Config { patience, receive_limit, send_limit, .. } = self.config;
+        (patience, receive_limit, send_limit, self.log).hash(state);
+        self.impair.as_ref().map(|impair| impair.seed).hash(state);
+    }
+}
+
+/// Bad weather between a session and the network.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Impair {
+    /// What the weather is like: loss, duplication, delay, jitter, reordering.
+    pub weather: netem::Config,
+    /// Decides all that is left to chance; each session draws numbers of its own from it.
+    pub seed: u64,
+}
+
 /// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum CloseReason {
     /// By the rules of TCP.
     #[error("{0}")]
     Ended(tcp::Reason),
-    /// Its state vector crashed.
+    /// By the rules of its wire.
+    #[error("{0}")]
+    Wire(Arc<wires::Reason>),
+    /// It wrote what its wire does not carry.
+    #[error("{0}")]
+    Unwritable(wires::WriteError),
+    /// No port could be bound for it.
+    #[error("cannot bind a port: {0}")]
+    NotBound(ListenError),
+    /// The actor that drove it crashed.
     #[error("the connection's state vector crashed")]
     Crashed,
 }
 
+impl CloseReason {
+    /// Whether all that was written has reached the peer, and nothing is missing.
+    pub fn is_normal(&self) -> bool {
+        match self {
+            Self::Ended(reason) => *reason == tcp::Reason::Normal,
+            Self::Wire(reason) => **reason == wires::Reason::Normal,
+            Self::Unwritable(_) | Self::NotBound(_) | Self::Crashed => false,
+        }
+    }
+}
+
+impl From<wires::Reason> for CloseReason {
+    fn from(reason: wires::Reason) -> Self {
+        Self::Wire(Arc::new(reason))
+    }
+}
+
 /// Why a connection could not be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {
     /// No route leads to the remote address, or no address of ours can reach it.
     #[error("no route to the remote address")]
@@ -109,6 +168,17 @@ pub enum Refusal {
     /// The network or the peer said no, or nothing.
     #[error("{0}")]
     Closed(CloseReason),
+}
+
+impl From<CloseReason> for Refusal {
+    fn from(reason: CloseReason) -> Self {
+        match reason {
+            CloseReason::NotBound(ListenError::Port(error)) => Self::Port(error),
+            CloseReason::NotBound(ListenError::NotLocal) => Self::InvalidAddress,
+            CloseReason::NotBound(ListenError::TooMany) => Self::TooMany,
+            reason => Self::Closed(reason),
+        }
+    }
 }
 
 /// Why nobody can listen there, or bind to it.

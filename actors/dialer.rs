@@ -177,7 +177,8 @@ impl Dialer {
     }
 
     fn refuse(&mut self, wish: Wish, reason: Refusal, ctx: &mut Context<'_, Self>) {
-        let connection = ConnectionKey::outbound(wish.handle.0, wish.remote);
+        let local = Local::Handle(wish.handle);
+        let connection = ConnectionKey { local, remote: wish.remote, ip: None };
         tracing::debug!(remote = %wish.remote, %reason, "cannot dial");
         self.refused.insert(wish, ctx.assert(Refused { connection, reason }));
         self.matcher.supply_appeared(wish, ctx.now());

@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_very_address_comes_before_every_address() {
-        let (any, one) = (Listener::on(80), Listener { ip: Some(HERE), port: 80, tag: 0 });
+        let (any, one) = (Listener::on(80), Listener { ip: Some(HERE), ..Listener::on(80) });
         let mut doors = Doors::new(8);
         doors.opened(&listening(any, Backlog::Open));
         assert_eq!(knock(&doors, HERE, 80), Knock::Open(any));

@@ -6,9 +6,13 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use netmart_bus::{Actor, Context, Handle, Handler, Publisher, Spawn};
 use netmart_proto::tcp::Trouble;
+use netmart_proto::wires::{self, Chunk};
 
 use crate::address::Direction;
-use crate::message::{Body, Channel, ChannelPattern, Chunks, CloseReason, ConnectionKey, Setting};
+use crate::borders::{self, Borders};
+use crate::message::{
+    Body, Channel, ChannelPattern, Chunks, CloseReason, ConnectionKey, Pieces, Setting,
+};
 
 /// Keeps count of credit both ways, and keeps what may not be sent yet.
 ///
@@ -31,6 +35,8 @@ pub struct ChannelEnd {
     window: usize,
     sending: Sending,
     connected: bool,
+    /// Nothing as long as borders do not matter.
+    borders: Option<Box<Borders>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +80,11 @@ pub enum Heard {
     Room(usize),
     /// Something is wrong, but the connection goes on.
     Trouble(Trouble),
+    /// Octets from the peer and the borders between them, if [borders are kept](ChannelEnd::keeping_borders)
+    /// and the wire has any.
+    Chunks(Vec<Chunk>),
+    /// How a connection over a wire does, or did: asked for, or right before it is told to have ended.
+    Report(Box<wires::Info>),
     /// The connection has ended.
     Closed(CloseReason),
 }
@@ -119,7 +130,15 @@ impl ChannelEnd {
             window,
             sending: Sending::Open,
             connected: false,
+            borders: None,
         }
+    }
+
+    /// Makes [`hear`](Self::hear) give [`Heard::Chunks`] where the wire has borders.
+    #[must_use]
+    pub fn keeping_borders(mut self) -> Self {
+        self.borders.get_or_insert_default().keep();
+        self
     }
 
     /// The connection whose end this is.
@@ -139,7 +158,7 @@ impl ChannelEnd {
 
     /// Whether everything written, and the end if it was wished, has been handed on.
     pub fn is_flushed(&self) -> bool {
-        self.queue.is_empty() && self.sending != Sending::Finishing
+        self.nothing_waits() && self.sending != Sending::Finishing
     }
 
     /// Sends octets, or queues what goes beyond the credit. After [`finish`](Self::finish) they are
@@ -175,6 +194,23 @@ impl ChannelEnd {
         self.say(Body::Urgent(u32::try_from(octets).unwrap_or(u32::MAX)), ctx);
     }
 
+    /// Sends a chunk on a wire with borders, or queues what goes beyond the credit: see
+    /// [`wires::Borders`]. It costs as much credit as it has octets, and at least 1. What the wire cannot
+    /// carry ends the connection with [`CloseReason::Unwritable`]. Whoever uses this does not use
+    /// [`write`](Self::write) as well.
+    pub fn write_chunk<A: Actor>(&mut self, chunk: Chunk, ctx: &mut Context<'_, A>) {
+        if self.sending != Sending::Open {
+            return;
+        }
+        self.queued += chunk.data.len().max(1);
+        self.borders.get_or_insert_default().queue(chunk);
+        self.flush(ctx);
+    }
+
+    fn nothing_waits(&self) -> bool {
+        self.queue.is_empty() && self.borders.as_ref().is_none_or(|borders| !borders.is_waiting())
+    }
+
     /// Says that no more octets follow those already written.
     pub fn finish<A: Actor>(&mut self, ctx: &mut Context<'_, A>) {
         if self.sending == Sending::Open {
@@ -186,6 +222,9 @@ impl ChannelEnd {
     /// Gives the connection up at once.
     pub fn abort<A: Actor>(&mut self, ctx: &mut Context<'_, A>) {
         self.queue.clear();
+        if let Some(borders) = &mut self.borders {
+            borders.clear();
+        }
         self.queued = 0;
         self.sending = Sending::Finished;
         self.say(Body::Abort, ctx);
@@ -196,7 +235,8 @@ impl ChannelEnd {
         self.say(Body::Set(setting), ctx);
     }
 
-    /// Grants the peer so many octets again, in portions worth a message.
+    /// Grants the peer so many octets again, in portions worth a message. Of [`Heard::Chunks`] an empty
+    /// one counts as an octet.
     pub fn consumed<A: Actor>(&mut self, octets: usize, ctx: &mut Context<'_, A>) {
         self.consumed += octets;
         if self.consumed >= self.window / 4 {
@@ -214,7 +254,7 @@ impl ChannelEnd {
         }
     }
 
-    /// Asks how the connection does. The answer is a [`Body::Info`], for whoever looks at what comes
+    /// Asks how the connection does. The answer is a [`Body::Report`] over a wire; over TCP a [`Body::Info`], for whoever looks at what comes
     /// before it goes to [`hear`](Self::hear); once the connection has ended nobody answers, but one
     /// that this side closed first lingers in TIME-WAIT and does.
     pub fn inquire<A: Actor>(&mut self, ctx: &mut Context<'_, A>) {
@@ -224,7 +264,12 @@ impl ChannelEnd {
     /// Takes in an inbound message of this connection; nothing if it was none.
     pub fn hear<A: Actor>(&mut self, body: Body, ctx: &mut Context<'_, A>) -> Option<Heard> {
         match body {
-            Body::Data(chunks) => Some(Heard::Data(chunks)),
+            Body::Data(chunks) => match self.borders.as_mut().and_then(|borders| borders.take()) {
+                Some(pieces) => Some(Heard::Chunks(borders::divide(&pieces, chunks))),
+                None => Some(Heard::Data(chunks)),
+            },
+            Body::Pieces(pieces) => self.pieces(pieces, ctx),
+            Body::Report(info) => Some(Heard::Report(info)),
             Body::Urgent(octets) => Some(Heard::Urgent(octets)),
             Body::End => Some(Heard::End),
             Body::Closed(reason) => Some(Heard::Closed(reason)),
@@ -245,7 +290,34 @@ impl ChannelEnd {
         }
     }
 
+    fn pieces<A: Actor>(&mut self, pieces: Pieces, ctx: &mut Context<'_, A>) -> Option<Heard> {
+        let empty = pieces.iter().filter(|piece| piece.octets == 0).count();
+        let is_data_to_come = empty < pieces.len();
+        match self.borders.as_mut().filter(|borders| borders.are_kept()) {
+            Some(borders) if is_data_to_come => borders.announced(pieces),
+            Some(_) => return Some(Heard::Chunks(borders::divide(&pieces, Chunks::new()))),
+            // Who does not hear of them cannot give their credit back.
+            None => self.consumed(empty, ctx),
+        }
+        None
+    }
+
+    fn flush_chunks<A: Actor>(&mut self, ctx: &mut Context<'_, A>) {
+        let Some(borders) = self.borders.as_mut().filter(|borders| borders.is_waiting()) else {
+            return;
+        };
+        let (pieces, chunks) = borders.portion(&mut self.credit);
+        self.queued -= pieces.iter().map(|piece| piece.cost() as usize).sum::<usize>();
+        if !pieces.is_empty() {
+            self.say(Body::Pieces(pieces), ctx);
+        }
+        if !chunks.is_empty() {
+            self.say(Body::Data(chunks), ctx);
+        }
+    }
+
     fn flush<A: Actor>(&mut self, ctx: &mut Context<'_, A>) {
+        self.flush_chunks(ctx);
         let mut chunks = Chunks::new();
         while let Some(mut chunk) = self.queue.pop_front() {
             if self.credit == 0 {
@@ -263,7 +335,7 @@ impl ChannelEnd {
             self.say(Body::Data(chunks), ctx);
         }
         // Before the first word from the relay there may be none to hear it.
-        if self.connected && self.queue.is_empty() && self.sending == Sending::Finishing {
+        if self.connected && self.nothing_waits() && self.sending == Sending::Finishing {
             self.sending = Sending::Finished;
             self.say(Body::End, ctx);
         }

@@ -4,8 +4,11 @@ use std::net::IpAddr;
 
 use netmart_bus::{ActorId, key};
 use netmart_proto::wire::Protocol;
+use netmart_proto::wires::Kind;
 
-use crate::address::{Direction, Flow, HandleId, Listener, Local, LocalAddress, RemoteAddress};
+use crate::address::{
+    Direction, Flow, HandleId, Listener, Local, LocalAddress, RemoteAddress, Transport,
+};
 use crate::content::{EchoKind, LinkId};
 
 key! {
@@ -127,9 +130,15 @@ impl ChannelKey {
         ConnectionKey { local: self.local, remote: self.remote, ip: self.ip }
     }
 
-    /// A direction of the kernel-level channel of a flow.
+    /// A direction of the kernel-level channel of a flow over TCP.
     pub const fn of_flow(flow: Flow, direction: Direction) -> Self {
-        Self { direction, local: Local::Address(flow.local), remote: flow.remote, ip: None }
+        Self::of_flow_over(Transport::Tcp, flow, direction)
+    }
+
+    /// A direction of the kernel-level channel of a flow over `transport`.
+    pub const fn of_flow_over(transport: Transport, flow: Flow, direction: Direction) -> Self {
+        let local = Local::kernel(transport, flow.local);
+        Self { direction, local, remote: flow.remote, ip: None }
     }
 }
 
@@ -151,7 +160,7 @@ impl ConnectionKey {
     pub const fn of_flow(flow: Flow, local: Local) -> Self {
         let ip = match local {
             Local::Listener(_) => Some(flow.local.0.ip),
-            Local::Handle(_) | Local::Address(_) => None,
+            Local::Handle(_) | Local::Address(_) | Local::Datagram(_) => None,
         };
         Self { local, remote: flow.remote, ip }
     }
@@ -161,10 +170,21 @@ impl ConnectionKey {
         ChannelKey { direction, local: self.local, remote: self.remote, ip: self.ip }
     }
 
-    /// The connection to `remote` that its user calls `handle`: interest in it makes the dialer dial.
-    /// Handles above 2^32 are those of sockets and claims, which get theirs from the stack.
+    /// The connection over TCP to `remote` that its user calls `handle`: interest in it makes the
+    /// dialer dial. Handles above 2^32 are those of sockets and claims, which get theirs from the stack.
     pub fn outbound(handle: u64, remote: impl Into<RemoteAddress>) -> Self {
-        Self { local: Local::Handle(HandleId(handle)), remote: remote.into(), ip: None }
+        Self { local: Local::Handle(HandleId::new(handle)), remote: remote.into(), ip: None }
+    }
+
+    /// The same over `transport`; kernel-level ends stay as they are.
+    #[must_use]
+    pub const fn over(self, transport: Transport) -> Self {
+        let local = match self.local {
+            Local::Handle(handle) => Local::Handle(handle.over(transport)),
+            Local::Listener(listener) => Local::Listener(listener.over(transport)),
+            kernel => kernel,
+        };
+        Self { local, ..self }
     }
 }
 
@@ -224,6 +244,17 @@ key! {
     #[derive(Copy)]
     pub struct BoundKey / BoundPattern {
         /// The end as its user bound it.
+        pub local: LocalAddress,
+    }
+}
+
+key! {
+    /// An end that a wire uses.
+    #[derive(Copy)]
+    pub struct WireEndKey / WireEndPattern {
+        /// The wire.
+        pub over: Kind,
+        /// The end as it is bound.
         pub local: LocalAddress,
     }
 }

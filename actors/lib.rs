@@ -23,6 +23,7 @@
 
 pub mod address;
 mod body;
+mod borders;
 pub mod cast;
 mod channel;
 pub mod clock;

@@ -29,8 +29,9 @@ pub struct Relay {
     /// Whether the state vector is there, counted likewise.
     vectors: u32,
     phase: Phase,
-    /// Credit from the state vector for a user who is not there yet.
-    credit: u32,
+    /// Credit from the state vector for a user who is not there yet. None at all is news, too: the
+    /// connection is established, although nothing can be sent.
+    credit: Option<u32>,
     /// Where urgent data ends, for a user who is not there yet: behind octets that wait for him.
     urgent: Option<u32>,
     timer: Option<Timer>,
@@ -38,7 +39,7 @@ pub struct Relay {
     facts: Vec<Handle>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     /// No word from the state vector yet.
     Waiting,
@@ -63,7 +64,7 @@ impl Relay {
             users: 0,
             vectors: 0,
             phase: Phase::Waiting,
-            credit: 0,
+            credit: None,
             urgent: None,
             timer: None,
             facts: Vec::new(),
@@ -87,7 +88,8 @@ impl Relay {
     }
 
     fn kernel_key(&self, direction: Direction) -> ChannelKey {
-        ChannelKey::of_flow(self.flow, direction)
+        let transport = self.user.transport().unwrap_or_default();
+        ChannelKey::of_flow_over(transport, self.flow, direction)
     }
 
     fn connection(&self) -> ConnectionKey {
@@ -106,7 +108,9 @@ impl Relay {
             return;
         }
         match body {
-            Body::Credit(octets) => self.credit = self.credit.saturating_add(octets),
+            Body::Credit(octets) => {
+                self.credit = Some(self.credit.unwrap_or(0).saturating_add(octets));
+            }
             Body::Urgent(octets) => self.urgent = Some(octets),
             _ => {}
         }
@@ -125,7 +129,7 @@ impl Relay {
                 let connection = self.connection();
                 self.facts.push(ctx.assert(PeerClosed { connection }));
             }
-            Body::Closed(reason) => return self.over(*reason, ctx),
+            Body::Closed(reason) => return self.over(reason.clone(), ctx),
             _ => {}
         }
         self.tell_user(body, ctx);
@@ -139,13 +143,13 @@ impl Relay {
         let connection = self.connection();
         let fact = match self.phase {
             Phase::Waiting => {
-                let reason = Refusal::Closed(reason);
+                let reason = Refusal::from(reason.clone());
                 ctx.assert(Refused { connection, reason })
             }
-            _ => ctx.assert(Closed { connection, reason }),
+            _ => ctx.assert(Closed { connection, reason: reason.clone() }),
         };
         self.facts.push(fact);
-        self.phase = Phase::Over(reason);
+        self.phase = Phase::Over(reason.clone());
         self.tell_user(Body::Closed(reason), ctx);
         self.be_patient(ctx);
     }
@@ -156,14 +160,13 @@ impl Relay {
 
     /// Tells a user who has just come what was said before.
     fn catch_up(&mut self, ctx: &mut Context<'_, Self>) {
-        if self.credit > 0 {
-            let credit = core::mem::take(&mut self.credit);
+        if let Some(credit) = self.credit.take() {
             self.tell_user(Body::Credit(credit), ctx);
         }
         if let Some(octets) = self.urgent.take() {
             self.tell_user(Body::Urgent(octets), ctx);
         }
-        match self.phase {
+        match self.phase.clone() {
             Phase::Waiting | Phase::Connected => {}
             Phase::PeerClosed => self.tell_user(Body::End, ctx),
             Phase::Over(reason) => self.tell_user(Body::Closed(reason), ctx),

@@ -429,7 +429,11 @@ impl Handler<Channel> for StateVector {
             Body::Abort => self.machine.abort(now),
             Body::Set(setting) => self.set(setting, now),
             Body::Inquire => self.tell_info(ctx),
-            Body::Closed(_) | Body::Info(_) | Body::Trouble(_) => {}
+            Body::Pieces(_)
+            | Body::Closed(_)
+            | Body::Info(_)
+            | Body::Report(_)
+            | Body::Trouble(_) => {}
         }
         self.drain(ctx);
     }

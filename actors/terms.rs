@@ -50,14 +50,14 @@ mod tests {
     use crate::message::TermsKey;
 
     fn terms(handle: u64, port: u16) -> Terms {
-        Terms { port: Some(port), ..Terms::of(Local::Handle(HandleId(handle))) }
+        Terms { port: Some(port), ..Terms::of(Local::Handle(HandleId::new(handle))) }
     }
 
     #[test]
     fn the_last_statement_about_an_end_counts_until_it_is_retracted() {
         let mut table = TermsTable::default();
         let port = |table: &TermsTable, handle| {
-            table.of(Local::Handle(HandleId(handle))).and_then(|terms| terms.port)
+            table.of(Local::Handle(HandleId::new(handle))).and_then(|terms| terms.port)
         };
         table.apply(Change::Snapshot(vec![terms(1, 80), terms(2, 81)]));
         assert_eq!((port(&table, 1), port(&table, 2), port(&table, 3)), (Some(80), Some(81), None));
@@ -67,6 +67,6 @@ mod tests {
         assert_eq!(port(&table, 1), Some(90));
         table.apply(Change::Gone(terms(1, 90)));
         assert_eq!(port(&table, 1), None);
-        assert_eq!(TermsKey { local: Local::Handle(HandleId(2)) }, terms(2, 81).of);
+        assert_eq!(TermsKey { local: Local::Handle(HandleId::new(2)) }, terms(2, 81).of);
     }
 }

@@ -84,7 +84,7 @@ impl Handler<Channel> for Guest {
                 }
             }
             Some(Heard::End | Heard::Closed(_)) => ctx.stop(),
-            Some(Heard::Room(_) | Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
     }
 }

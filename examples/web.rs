@@ -83,7 +83,7 @@ impl Handler<Channel> for Visitor {
                 }
             }
             Some(Heard::Closed(_)) => ctx.stop(),
-            Some(Heard::End | Heard::Room(_) | Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
     }
 }

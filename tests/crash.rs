@@ -99,7 +99,7 @@ fn a_crashed_state_vector_ends_its_connection_and_no_other() {
     let victim = named(&pair.sim[pair.client], "state vector")[0];
     pair.sim[pair.client].crash(victim);
     let _ = pair.sim.run_for(Duration::from_secs(300));
-    let closed = story.borrow().closed;
+    let closed = story.borrow().closed.clone();
     assert_eq!(closed, Some(CloseReason::Crashed));
     let other = other.borrow();
     assert_eq!((other.received, other.wrong_at, other.ended), (3_000_000, None, true));

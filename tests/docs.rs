@@ -44,7 +44,8 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn every_topic_of_the_stack_stands_in_the_table_of_messages_and_nothing_else() {
-    let code = read("actors/message.rs");
+    let parts = files("actors/message", "rs").into_iter().map(read);
+    let code: String = parts.chain([read("actors/message.rs")]).collect();
     let defined: BTreeSet<_> = code
         .lines()
         .filter_map(|line| line.strip_prefix("topic!("))

@@ -31,7 +31,7 @@ fn cable(client: bool, server: bool) -> Cable {
 fn round_trips(cable: &mut Cable, handle: u64) -> usize {
     let story = Rc::new(RefCell::new(Story::default()));
     let first = Some(pattern(300));
-    let terms = Terms { first, ..Terms::of(Local::Handle(HandleId(handle))) };
+    let terms = Terms { first, ..Terms::of(Local::Handle(HandleId::new(handle))) };
     cable.client.dataspace.assert(terms).keep();
     let client = Client::dial_to(connection(handle, 7), Bytes::new(), &story);
     cable.client.dataspace.spawn(client);

@@ -25,7 +25,7 @@ use netmart_proto::wire::{
     Dscp, IpHeader, Ipv4Options, Packet, Protocol, SourceRoute, checksum, parse_ip,
 };
 
-const HANDLE: Local = Local::Handle(HandleId(1));
+const HANDLE: Local = Local::Handle(HandleId::new(1));
 
 const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 50);
 

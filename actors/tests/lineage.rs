@@ -77,7 +77,7 @@ fn lineage_10_dialling_a_remote_port_does_not_wake_the_local_listener() {
     moment(&mut cable);
     let connected = cable.client.dataspace.facts::<Connected>(&ConnectionPattern::any());
     assert_eq!(connected.len(), 1);
-    assert_eq!(connected[0].connection.local, Local::Handle(HandleId(1)));
+    assert_eq!(connected[0].connection.local, Local::Handle(HandleId::new(1)));
 }
 
 #[test]

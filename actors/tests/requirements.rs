@@ -97,7 +97,7 @@ fn a_passive_handshake_that_is_reset_changes_nothing_for_its_listener_must_11_mu
 fn a_listener_comes_to_a_port_that_a_connection_in_the_making_has_must_41_must_42() {
     let mut cable = Cable::new();
     cable.touch = Box::new(|_, _| None);
-    let handle = Local::Handle(HandleId(1));
+    let handle = Local::Handle(HandleId::new(1));
     cable.client.dataspace.assert(Terms { port: Some(4000), ..Terms::of(handle) }).keep();
     cable.client.dataspace.spawn(Idle::dial(&connection(1, 7)));
     cable.run_for(20 * MS);

@@ -30,7 +30,7 @@ fn dial(cable: &mut Cable, terms: Terms) {
     cable.run_for(Duration::from_millis(20));
 }
 
-const HANDLE: Local = Local::Handle(HandleId(1));
+const HANDLE: Local = Local::Handle(HandleId::new(1));
 
 #[test]
 fn a_dial_leaves_from_the_address_and_port_that_its_terms_name() {
@@ -48,7 +48,7 @@ fn an_address_that_is_not_ours_cannot_be_dialled_from() {
     dial(&mut cable, Terms { ip: Some(elsewhere), ..Terms::of(HANDLE) });
     let refused: Vec<Refused> = cable.client.dataspace.facts(&connection(1, 7).exactly());
     assert_eq!(
-        refused.iter().map(|fact| fact.reason).collect::<Vec<_>>(),
+        refused.iter().map(|fact| fact.reason.clone()).collect::<Vec<_>>(),
         [Refusal::InvalidAddress]
     );
 }

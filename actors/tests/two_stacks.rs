@@ -111,7 +111,7 @@ fn a_peer_that_reaches_two_of_our_addresses_from_one_port_has_two_connections() 
         .into_iter()
         .map(|(handle, ip)| {
             let story = Rc::new(RefCell::new(Story::default()));
-            let local = Local::Handle(HandleId(handle));
+            let local = Local::Handle(HandleId::new(handle));
             let terms = Terms { port: Some(5_000), ..Terms::of(local) };
             cable.client.dataspace.assert(terms).keep();
             let remote = RemoteAddress(Address::new(ip, 7));

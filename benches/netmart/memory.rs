@@ -175,7 +175,7 @@ impl Handler<Channel> for Sink {
             }
             Some(Heard::End) => end.finish(ctx),
             Some(Heard::Closed(_)) => drop(self.ends.swap_remove(place)),
-            Some(Heard::Room(_) | Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
     }
 }

@@ -107,7 +107,7 @@ impl Handler<Channel> for Server {
             }
             Some(Heard::End) => end.finish(ctx),
             Some(Heard::Closed(_)) => drop(self.ends.remove(&connection)),
-            Some(Heard::Room(_) | Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
     }
 }

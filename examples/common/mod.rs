@@ -167,7 +167,7 @@ impl Handler<Channel> for Typist {
             }
             Some(Heard::End) => self.end.finish(ctx),
             Some(Heard::Closed(_)) => ctx.stop(),
-            Some(Heard::Room(_) | Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
     }
 }

@@ -22,7 +22,7 @@ pub enum Event {
 }
 
 /// Why a connection ended, or was never made.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
 pub enum Reason {
     /// One side closed in order, and nothing is missing.
     #[error("closed in order")]
@@ -97,7 +97,7 @@ pub enum Unfit {
 }
 
 /// Why a write was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum WriteError {
     /// Too much waits already; [`Event::Writable`] tells when it does not.
     #[error("the send queue is full")]

@@ -14,7 +14,7 @@ pub trait Visitor {
 macro_rules! wires {
     ($($kind:ident: $module:ident,)*) => {
         /// A wire by name.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Kind {
             $(
                 #[doc = concat!("See [`", stringify!($module), "`](super::", stringify!($module), ").")]

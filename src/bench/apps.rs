@@ -126,7 +126,7 @@ impl Handler<Channel> for Source {
                 self.flow.borrow_mut().failure.get_or_insert(failure);
                 ctx.stop();
             }
-            Some(Heard::Data(_) | Heard::End | Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
     }
 }

@@ -128,7 +128,7 @@ impl Handler<Channel> for Clerk {
             }
             Some(Heard::Trouble(trouble)) => self.tell(Event::Trouble(trouble)),
             Some(Heard::Closed(reason)) => self.over(Event::Closed(Some(reason))),
-            None => {}
+            Some(Heard::Chunks(_) | Heard::Report(_)) | None => {}
         }
         self.leave_if_done(ctx);
     }

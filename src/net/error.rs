@@ -4,10 +4,11 @@ use std::io::{Error, ErrorKind};
 
 use netmart_actors::message::{CloseReason, ListenError, PortError, Refusal};
 use netmart_proto::tcp::{IcmpKind, Reason};
+use netmart_proto::wires;
 
 /// Why a connection could not be made.
 pub(crate) fn refused(refusal: Refusal) -> Error {
-    let kind = match refusal {
+    let kind = match &refusal {
         Refusal::NoRoute => ErrorKind::NetworkUnreachable,
         Refusal::InvalidAddress | Refusal::Port(_) => ErrorKind::AddrNotAvailable,
         Refusal::TooMany => ErrorKind::QuotaExceeded,
@@ -22,10 +23,10 @@ pub(crate) fn refused(refusal: Refusal) -> Error {
 
 /// Why an established connection is over; nothing if that is in order.
 pub(crate) fn closed(reason: CloseReason) -> Option<Error> {
-    kind_of(reason).map(|kind| Error::new(kind, reason))
+    kind_of(&reason).map(|kind| Error::new(kind, reason))
 }
 
-fn kind_of(reason: CloseReason) -> Option<ErrorKind> {
+fn kind_of(reason: &CloseReason) -> Option<ErrorKind> {
     match reason {
         CloseReason::Ended(Reason::Normal) => None,
         CloseReason::Ended(Reason::Reset) => Some(ErrorKind::ConnectionReset),
@@ -34,6 +35,23 @@ fn kind_of(reason: CloseReason) -> Option<ErrorKind> {
             Some(ErrorKind::ConnectionAborted)
         }
         CloseReason::Ended(Reason::Icmp(_)) => Some(ErrorKind::HostUnreachable),
+        CloseReason::NotBound(_) => Some(ErrorKind::AddrNotAvailable),
+        CloseReason::Unwritable(_) => Some(ErrorKind::InvalidInput),
+        CloseReason::Wire(reason) => of_wire(reason),
+    }
+}
+
+fn of_wire(reason: &wires::Reason) -> Option<ErrorKind> {
+    match reason {
+        wires::Reason::Normal => None,
+        wires::Reason::TimedOut { .. } | wires::Reason::Vanished => Some(ErrorKind::TimedOut),
+        wires::Reason::Unreachable => Some(ErrorKind::ConnectionRefused),
+        wires::Reason::Missing(_) => Some(ErrorKind::UnexpectedEof),
+        wires::Reason::NotRepresentable(_) => Some(ErrorKind::InvalidInput),
+        wires::Reason::Deserted(_) => Some(ErrorKind::ConnectionReset),
+        wires::Reason::Spoilt(_) | wires::Reason::Protocol(_) => Some(ErrorKind::InvalidData),
+        wires::Reason::Exhausted => Some(ErrorKind::Other),
+        wires::Reason::Aborted => Some(ErrorKind::ConnectionAborted),
     }
 }
 

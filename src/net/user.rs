@@ -125,7 +125,7 @@ impl Handler<Channel> for StreamUser {
             Some(Heard::Closed(reason)) => self.pipe.closed(error::closed(reason)),
             // As sockets without IP_RECVERR do, which hear of what ends the connection only.
             Some(Heard::Urgent(octets)) => self.pipe.urgent_arrived(octets),
-            Some(Heard::Trouble(_)) | None => {}
+            _ => {}
         }
     }
 }

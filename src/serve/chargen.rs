@@ -58,7 +58,7 @@ impl Handler<Channel> for Session {
             }
             Some(Heard::Closed(_)) => ctx.stop(),
             // One who has said all still reads.
-            Some(Heard::End | Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
     }
 }

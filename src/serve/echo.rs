@@ -37,7 +37,7 @@ impl Handler<Channel> for Session {
             }
             Some(Heard::End) => end.finish(ctx),
             Some(Heard::Closed(_)) => return ctx.stop(),
-            Some(Heard::Room(_) | Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
         // Granted again only when it is on its way back: what a peer does not read waits at the peer.
         let sent = *owed - end.queued();

@@ -189,7 +189,7 @@ impl Handler<Channel> for Client {
             }
             Some(Heard::End) => story.has_ended = true,
             Some(Heard::Closed(_)) => ctx.stop(),
-            Some(Heard::Room(_) | Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
         story.waiting = end.queued();
     }

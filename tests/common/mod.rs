@@ -166,7 +166,7 @@ impl Handler<Channel> for App {
             }
             Some(Heard::End) => self.story.borrow_mut().ended = true,
             Some(Heard::Closed(reason)) => self.story.borrow_mut().closed = Some(reason),
-            Some(Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
         self.leave_if_done(ctx);
     }
@@ -189,7 +189,7 @@ impl Watcher<Refused> for App {
             Change::Gone(_) => return,
         };
         if let Some(fact) = facts.first() {
-            self.story.borrow_mut().refused = Some(fact.reason);
+            self.story.borrow_mut().refused = Some(fact.reason.clone());
             ctx.stop();
         }
     }

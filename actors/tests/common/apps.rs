@@ -46,7 +46,7 @@ impl Handler<Channel> for EchoServer {
             Some(Heard::Closed(_)) => {
                 self.ends.remove(&connection);
             }
-            Some(Heard::Room(_) | Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
     }
 }
@@ -113,7 +113,7 @@ impl Handler<Channel> for Client {
                 ctx.stop();
             }
             Some(Heard::Closed(_)) => ctx.stop(),
-            Some(Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
     }
 }

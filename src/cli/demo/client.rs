@@ -151,7 +151,7 @@ impl Handler<Channel> for Download {
             }
             Some(Heard::End) => self.end.inquire(ctx),
             Some(Heard::Closed(reason)) => self.closed(reason, ctx),
-            Some(Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
     }
 }

@@ -134,7 +134,7 @@ impl Handler<Channel> for Session {
             // The client has heard all: the state vector is in TIME-WAIT, and can still be asked.
             Some(Heard::End) => self.end.inquire(ctx),
             Some(Heard::Closed(_)) => ctx.stop(),
-            Some(Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
     }
 }

@@ -26,9 +26,9 @@ pub(in crate::drill) fn agree(expected: &str, actual: &str, to_the_letter: bool)
 }
 
 /// What a socket reports of a connection that ended so; nothing if it ended in order.
-pub(super) fn of_end(reason: CloseReason, connecting: bool, flavour: Flavour) -> Option<Errno> {
+pub(super) fn of_end(reason: &CloseReason, connecting: bool, flavour: Flavour) -> Option<Errno> {
     let CloseReason::Ended(reason) = reason else { return Some("EIO") };
-    match reason {
+    match *reason {
         Reason::Normal => None,
         Reason::Reset if connecting => Some("ECONNREFUSED"),
         Reason::Reset => Some("ECONNRESET"),
@@ -49,7 +49,7 @@ pub(super) fn of_icmp(kind: IcmpKind, flavour: Flavour) -> Errno {
 }
 
 /// What a socket reports of a connection that could not be made.
-pub(super) fn of_refusal(reason: Refusal, flavour: Flavour) -> Errno {
+pub(super) fn of_refusal(reason: &Refusal, flavour: Flavour) -> Errno {
     match reason {
         Refusal::NoRoute => "ENETUNREACH",
         Refusal::InvalidAddress => "EADDRNOTAVAIL",

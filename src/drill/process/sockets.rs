@@ -189,7 +189,7 @@ impl Process {
         let (settings, flavour) = (self.settings.clone(), self.flavour());
         let handle = self.next_handle;
         let Some(socket) = self.socket_at(fd)? else { return Ok(()) };
-        let local = Local::Handle(HandleId(handle));
+        let local = Local::Handle(HandleId::new(handle));
         let mut terms = socket.options.terms(local, &settings, settings.mtu);
         terms.ip = socket.bound.map(|bound| bound.ip()).filter(|ip| !ip.is_unspecified());
         terms.port = socket.bound.map(|bound| bound.port()).filter(|port| *port != 0);

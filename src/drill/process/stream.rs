@@ -361,7 +361,7 @@ impl Stream {
                 Body::Closed(reason) => self.over(reason),
                 Body::Trouble(Trouble::Icmp(kind)) => self.soft_error = Some(kind),
                 Body::Trouble(_) => {}
-                Body::Abort | Body::Set(_) | Body::Inquire => {}
+                Body::Abort | Body::Set(_) | Body::Inquire | Body::Pieces(_) | Body::Report(_) => {}
             }
         }
         if self.phase == Phase::Connecting && !news {
@@ -392,11 +392,11 @@ impl Stream {
         let connecting = self.phase == Phase::Connecting;
         self.phase = Phase::Over;
         self.info = None;
-        let error = match (reason, self.soft_error) {
+        let error = match (&reason, self.soft_error) {
             (CloseReason::Ended(Reason::TimedOut), Some(kind)) => {
                 Some(errno::of_icmp(kind, self.flavour))
             }
-            _ => errno::of_end(reason, connecting, self.flavour),
+            _ => errno::of_end(&reason, connecting, self.flavour),
         };
         self.error = self.error.or(error);
     }
@@ -406,7 +406,7 @@ impl Stream {
         let refused: Vec<Refused> = dataspace.facts(&self.connection.exactly());
         if let Some(Refused { reason, .. }) = refused.first() {
             self.phase = Phase::Over;
-            self.error = Some(errno::of_refusal(*reason, self.flavour));
+            self.error = Some(errno::of_refusal(reason, self.flavour));
         }
     }
 }

@@ -226,7 +226,7 @@ impl Handler<Channel> for Session {
                 self.work(ctx);
             }
             Some(Heard::Closed(_)) => ctx.stop(),
-            Some(Heard::Room(_) | Heard::Urgent(_) | Heard::Trouble(_)) | None => {}
+            _ => {}
         }
     }
 }
