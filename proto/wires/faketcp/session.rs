@@ -18,8 +18,10 @@ use crate::Instant;
 const ORIGINAL_WINDOW: i32 = 16;
 /// How long a SYN waits for its answer.
 const SYN_RTO: Duration = Duration::from_millis(400);
-/// How long the answer waits for any datagram of the client's.
+/// How long the answer waits for any datagram of the client's, at first and later on. Each answer starts an original's
+/// timer of 0.4 s anew: if its acknowledgement and its data are lost, that has to run out in between.
 const SYN_ACK_RTO: Duration = Duration::from_millis(200);
+const SYN_ACK_MOST_RTO: Duration = Duration::from_millis(500);
 /// An original's retransmission time-out, and ours towards it.
 const ORIGINAL_RTO: Duration = Duration::from_millis(400);
 const LEAST_RTO: Duration = Duration::from_millis(20);
@@ -59,7 +61,10 @@ pub(super) enum State {
 impl Session {
     fn new(config: &Config, role: Role, remote: SocketAddr, seed: u64, now: Instant) -> Self {
         let iss = (seed % 65_536) as i64;
-        let rto = Rto::fixed(if role == Role::Client { SYN_RTO } else { SYN_ACK_RTO });
+        let rto = match role {
+            Role::Client => Rto::fixed(SYN_RTO),
+            Role::Server => Rto::new(SYN_ACK_RTO, SYN_ACK_RTO, SYN_ACK_MOST_RTO),
+        };
         Self {
             common: Common::new(config, role, remote, rto, now),
             state: State::SynSent,

@@ -234,3 +234,14 @@ fn what_it_did_not_take_before_it_closed_is_an_error() {
     script.wait_for_end();
     assert_eq!(script.ended(), Some(Reason::Deserted(5)));
 }
+
+#[test]
+fn an_original_that_lost_all_it_said_gets_the_time_to_say_it_again() {
+    let mut script = Script::<Session>::server(&packet(Flags::SYN, 100, 0, 16), 500);
+    script.wait(MS * 5_000);
+    let moments: Vec<_> = script.sent.iter().map(|(at, ..)| *at).collect();
+    // Its timer of 0.4 s starts anew with each of them.
+    let gaps: Vec<_> = moments.windows(2).map(|pair| pair[1].saturating_since(pair[0])).collect();
+    assert_eq!(gaps[0], MS * 200);
+    assert!(gaps.len() > 5 && gaps[2..].iter().all(|gap| *gap > MS * 450), "{gaps:?}");
+}
