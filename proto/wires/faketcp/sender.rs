@@ -46,6 +46,8 @@ pub(super) struct Sender {
     recover: i64,
     /// How many from `una` on may be sent again before one is acknowledged.
     redo_window: usize,
+    /// Holes found since the last loss, beside the first.
+    holes: u32,
     /// How many may be in flight towards a careful peer.
     cwnd: Cwnd,
     /// When the peer last made us go back.
@@ -71,6 +73,7 @@ impl Sender {
             redo: first,
             recover: first,
             redo_window: 0,
+            holes: 0,
             cwnd: Cwnd::new(MOST_FLIGHT),
             went_back: Instant::ZERO,
             probe: false,
@@ -110,6 +113,7 @@ impl Sender {
         self.redo = self.una;
         self.recover = self.high;
         self.redo_window = window;
+        self.holes = 0;
         self.went_back = now;
     }
 }
@@ -228,9 +232,11 @@ impl Session {
         } else if faces_original {
             snd.redo = snd.redo.max(ack);
         } else if ack > snd.redo {
-            // It had kept what came behind the hole: there is another one.
+            // It had kept what came behind the hole: there is another one. Nobody tells how many follow; if they
+            // are many, as when a queue has overflowed, one for each round trip would take for ever.
             snd.redo = ack;
-            snd.redo_window = 1;
+            snd.holes += 1;
+            snd.redo_window = (1 << (snd.holes - 1).min(10)).min(snd.cwnd.size());
         } else {
             // It may have kept nothing: all is sent again, faster and faster.
             snd.redo_window = (snd.redo_window * 2).min(snd.cwnd.size());

@@ -61,6 +61,33 @@ fn only_what_is_missing_is_sent_again() {
 }
 
 #[test]
+fn many_holes_are_filled_faster_and_faster() {
+    let mut script = client(1024);
+    for _ in 0..16 {
+        script.write("x");
+    }
+    script.heard();
+    let mut again = Vec::new();
+    script.say(packet(NACK, 501, 101, 1024));
+    again.push(script.heard().into_iter().map(|packet| packet.seq).collect::<Vec<_>>());
+    // Every other one is missing.
+    for ack in [103, 105, 107, 109] {
+        script.say(packet(ACK, 501, ack, 1024));
+        again.push(script.heard().into_iter().map(|packet| packet.seq).collect());
+    }
+    assert_eq!(
+        again,
+        [
+            vec![101],
+            vec![103],
+            vec![105, 106],
+            vec![107, 108, 109, 110],
+            vec![111, 112, 113, 114, 115, 116]
+        ]
+    );
+}
+
+#[test]
 fn a_peer_that_keeps_nothing_gets_all_again() {
     let mut script = client(1024);
     for text in ["a", "b", "c", "d", "e"] {
