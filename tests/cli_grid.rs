@@ -41,16 +41,18 @@ fn the_same_command_gives_the_same_figures_however_many_threads_work() {
 fn every_measurement_is_told_in_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let name = |name: &str| folder.path().join(name).to_str().expect("text").to_owned();
-    let (csv, json, plot) = (name("grid.csv"), name("grid.json"), name("grid.svg"));
+    let (csv, json) = (name("grid.csv"), name("grid.json"));
+    let (svg, png) = (name("grid.svg"), name("grid.png"));
     let cells = ["--loss", "0,1%", "--flows", "cubic,bbr", "--flows", "reno"];
-    let files = ["--csv", &csv, "--json", &json, "--plot", &plot];
+    let files = ["--csv", &csv, "--json", &json, "--plot", &svg, "--plot", &png];
     let table = succeeds(&[&SMALL[..], &cells, &files].concat());
     assert!(table.contains("Jain") && table.contains("cubic + bbr"), "{table}");
     let read = |path: &str| fs::read_to_string(path).expect("it was written");
     // Two losses, two seeds, and three flows.
     assert_eq!(read(&csv).lines().count(), 1 + 2 * 2 * 3);
     assert_eq!(read(&json).matches("\"goodput_bps\":").count(), 2 * 2 * 3);
-    assert!(read(&plot).starts_with("<svg") && read(&plot).contains("5 Mbit/s, 20 ms"));
+    assert!(read(&svg).starts_with("<svg") && read(&svg).contains("5 Mbit/s, 20 ms"));
+    assert!(fs::read(&png).expect("it was written").starts_with(b"\x89PNG\r\n"));
 }
 
 #[test]
@@ -89,6 +91,7 @@ fn what_makes_no_sense_is_refused() {
     fails(&["--burst", "0.5"], 2, "a number of packets");
     fails(&["--samples", "10ms"], 2, "TIME:FILE");
     fails(&["--duration", "0s"], 1, "has to last");
+    fails(&["--plot", "grid.gif"], 2, "ends in .svg or .png");
     fails(&["--csv", "/no/such/folder/file"], 1, "/no/such/folder/file");
     fails(&["--pattern", "/no/such/pattern"], 1, "/no/such/pattern");
     fails(&["--kernel", "--rtt", "1,50,100", "--loss", "0,1,2"], 1, "at most 12 cells");

@@ -28,9 +28,11 @@ mod outcome;
 mod path;
 mod pattern;
 mod sender;
+mod wires;
 
 pub use self::cell::{Cell, Failure};
 pub use self::outcome::{FlowOutcome, Moment, Outcome, jain};
 pub use self::path::Path;
 pub use self::pattern::draw_losses;
 pub use self::sender::Sender;
+pub use self::wires::{Load, WireCell, WireOutcome};

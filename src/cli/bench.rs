@@ -1,14 +1,20 @@
 //! `netmart bench`: measurements that anybody can repeat.
 
 mod axis;
+mod canvas;
 mod export;
+mod figure;
+mod files;
 mod grid;
 mod jobs;
 mod kernel;
 mod plot;
 mod row;
+mod setting;
+mod streams;
 mod table;
 mod versus;
+mod wires;
 
 use clap::{Args, Subcommand};
 
@@ -22,12 +28,16 @@ pub(super) struct Bench {
 #[derive(Debug, Subcommand)]
 enum What {
     Grid(Box<grid::Grid>),
+    Streams(Box<streams::Streams>),
+    Wires(Box<wires::Wires>),
 }
 
 impl Bench {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self.what {
             What::Grid(grid) => grid.run(),
+            What::Streams(streams) => streams.run(),
+            What::Wires(wires) => wires.run(),
         }
     }
 }

@@ -1,10 +1,9 @@
 //! `netmart bench grid`: goodput over losses, round trips, rates and controllers.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -14,9 +13,10 @@ use netmart::proto::netem::{Loss, LossPattern};
 use netmart::proto::tcp::CongestionControl;
 
 use super::axis::{self, CONTROLLERS, Flows, LossModel, Overtaking};
+use super::files::{Pictures, Tables, create, said};
 use super::row::{Figures, Losses, Row};
 use super::table::{Head, Line, Summary};
-use super::{export, jobs, plot, versus};
+use super::{canvas, export, jobs, plot, versus};
 use crate::cli::quantity;
 
 /// Goodput over losses, round trips, rates and controllers, in virtual time
@@ -111,9 +111,9 @@ pub(super) struct Grid {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Draw goodput over loss, as SVG
-    #[arg(long, value_name = "FILE.svg")]
-    plot: Option<PathBuf>,
+    /// Draw goodput over loss: as SVG or as PNG, by the end of the name; may be repeated
+    #[arg(long, value_name = "FILE", value_delimiter = ',', value_parser = canvas::file)]
+    plot: Vec<PathBuf>,
 
     /// Look at the senders this often, and write windows and round-trip times to FILE, as CSV; takes a
     /// grid of one cell and one seed
@@ -124,7 +124,7 @@ pub(super) struct Grid {
 const EXAMPLES: &str = "\
 Examples:
   netmart bench grid                              every controller at 50 ms, 100 Mbit/s, 0 to 10% lost
-  netmart bench grid --full --seeds 2 --csv grid.csv --plot grid.svg
+  netmart bench grid --full --seeds 2 --csv grid.csv --plot grid.svg,grid.png
   netmart bench grid --loss 0 --reorder 0,5%
   netmart bench grid --loss 0 --flows cubic,cubic --flows cubic,reno
   netmart bench grid --kernel --controller cubic  the same losses for netmart and for Linux (as root)
@@ -168,9 +168,8 @@ impl Grid {
             rows.len(),
             seeds.len()
         );
-        // What cannot be written is told before the work is done.
-        let maybe = |path: &Option<PathBuf>| path.as_deref().map(create).transpose();
-        let (csv, json, plot) = (maybe(&self.csv)?, maybe(&self.json)?, maybe(&self.plot)?);
+        let tables = Tables::create(self.csv.as_deref(), self.json.as_deref())?;
+        let pictures = Pictures::create(&self.plot)?;
         let samples = self.samples.as_ref().map(|samples| create(&samples.file)).transpose()?;
 
         let began = Instant::now();
@@ -181,38 +180,31 @@ impl Grid {
         let mut records = Vec::new();
         let mut measured = Vec::new();
         let mut samples = samples;
-        jobs::run(&rows, &seeds, self.threads(), |number, outcomes, bar| {
-            let row = &rows[number];
-            let figures = Figures::of(&outcomes);
-            for (seed, outcome) in seeds.iter().zip(&outcomes) {
-                records.extend(export::records(row, *seed, outcome));
-            }
-            if let (Some(file), Some(outcome)) = (&mut samples, outcomes.first()) {
-                export::samples(outcome, file)?;
-            }
-            bar.suspend(|| writeln!(out, "{}", Line { row, figures: &figures, shared }))?;
-            measured.push((row.clone(), figures));
-            Ok(())
-        })?;
+        let measure = |number: usize, seed| rows[number].cell(seed).run();
+        jobs::run(
+            rows.len(),
+            &seeds,
+            jobs::threads(self.jobs),
+            measure,
+            |number, outcomes, bar| {
+                let row = &rows[number];
+                let figures = Figures::of(&outcomes);
+                for (seed, outcome) in seeds.iter().zip(&outcomes) {
+                    records.extend(export::records(row, *seed, outcome));
+                }
+                if let (Some(file), Some(outcome)) = (&mut samples, outcomes.first()) {
+                    export::samples(outcome, file)?;
+                }
+                bar.suspend(|| writeln!(out, "{}", Line { row, figures: &figures, shared }))?;
+                measured.push((row.clone(), figures));
+                Ok(())
+            },
+        )?;
         write!(out, "{}", Summary(&measured))?;
         out.flush()?;
 
-        if let (Some(mut file), Some(path)) = (csv, &self.csv) {
-            export::csv(&records, &mut file)
-                .and_then(|()| file.flush())
-                .with_context(|| said(path))?;
-        }
-        if let (Some(mut file), Some(path)) = (json, &self.json) {
-            export::json(&records, &mut file)
-                .and_then(|()| file.flush())
-                .with_context(|| said(path))?;
-        }
-        if let (Some(mut file), Some(path)) = (plot, &self.plot) {
-            let picture = plot::draw(&measured)?;
-            file.write_all(picture.as_bytes())
-                .and_then(|()| file.flush())
-                .with_context(|| said(path))?;
-        }
+        tables.write(&records)?;
+        pictures.draw(&plot::figure(&measured))?;
         if let Some(mut file) = samples {
             file.flush()?;
         }
@@ -227,11 +219,6 @@ impl Grid {
             virtually.as_secs_f64() / took.as_secs_f64().max(1e-6)
         );
         Ok(())
-    }
-
-    fn threads(&self) -> NonZeroUsize {
-        let all = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        self.jobs.unwrap_or_else(all)
     }
 
     /// All combinations, those of one path together.
@@ -346,14 +333,6 @@ fn given<T: Clone>(asked: &[T], default: &[T], full: Option<&[T]>) -> Vec<T> {
         [] => full.unwrap_or(default).to_vec(),
         _ => asked.to_vec(),
     }
-}
-
-fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
-    File::create(path).map(BufWriter::new).with_context(|| said(path))
-}
-
-fn said(path: &Path) -> String {
-    path.display().to_string()
 }
 
 const LOSSES: [f64; 6] = [0.0, 0.001, 0.01, 0.02, 0.05, 0.1];

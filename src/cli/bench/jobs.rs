@@ -1,57 +1,62 @@
-//! The measurements of a grid, spread over threads.
+//! Measurements, spread over threads.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
-use netmart::bench::{Failure, Outcome};
+use netmart::bench::Failure;
 
-use super::row::Row;
+/// So many threads as there are processors, unless told.
+pub(super) fn threads(wanted: Option<NonZeroUsize>) -> NonZeroUsize {
+    let all = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    wanted.unwrap_or_else(all)
+}
 
-/// Runs every row with every seed on so many threads. Hands `done` the outcomes of each row, in the order
-/// of the rows and of the seeds; it is told the bar to print above. Stops at the first failure, and at
-/// the first error of `done`.
-pub(super) fn run(
-    rows: &[Row],
+/// Measures every one of `rows` rows, by its number, with every seed, on so many threads. Hands `done` the outcomes of each
+/// row, in the order of the rows and of the seeds; it is told the bar to print above. Stops at the first
+/// failure, and at the first error of `done`.
+pub(super) fn run<T: Send>(
+    rows: usize,
     seeds: &[u64],
     threads: NonZeroUsize,
-    mut done: impl FnMut(usize, Vec<Outcome>, &ProgressBar) -> anyhow::Result<()>,
+    measure: impl Fn(usize, u64) -> Result<T, Failure> + Sync,
+    mut done: impl FnMut(usize, Vec<T>, &ProgressBar) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let jobs = rows.len() * seeds.len();
+    let jobs = rows * seeds.len();
     let bar = progress_bar(jobs);
     let next = AtomicUsize::new(0);
     // Whoever has nothing left to hand to finds the channel closed, and ends.
-    let (results, arriving) = mpsc::sync_channel::<(usize, Result<Outcome, Failure>)>(jobs);
+    let (results, arriving) = mpsc::sync_channel::<(usize, Result<T, Failure>)>(jobs);
     thread::scope(|scope| {
         for _ in 0..threads.get().min(jobs) {
-            let (results, next) = (results.clone(), &next);
+            let (results, next, measure) = (results.clone(), &next, &measure);
             scope.spawn(move || {
                 loop {
                     let job = next.fetch_add(1, Ordering::Relaxed);
                     if job >= jobs {
                         break;
                     }
-                    let cell = rows[job / seeds.len()].cell(seeds[job % seeds.len()]);
-                    if results.send((job, cell.run())).is_err() {
+                    let outcome = measure(job / seeds.len(), seeds[job % seeds.len()]);
+                    if results.send((job, outcome)).is_err() {
                         break;
                     }
                 }
             });
         }
         drop(results);
-        let mut waiting: Vec<Option<Outcome>> = vec![None; jobs];
+        let mut waiting: Vec<Option<T>> = Vec::new();
+        waiting.resize_with(jobs, || None);
         let mut row = 0;
         for (job, outcome) in arriving {
-            let outcome = outcome.map_err(|failure| {
-                let seed = seeds[job % seeds.len()];
-                anyhow::Error::new(failure)
-                    .context(format!("row {} with seed {seed}", job / seeds.len() + 1))
+            let outcome = outcome.with_context(|| {
+                format!("row {} with seed {}", job / seeds.len() + 1, seeds[job % seeds.len()])
             })?;
             waiting[job] = Some(outcome);
             bar.inc(1);
-            while row < rows.len() {
+            while row < rows {
                 let own = row * seeds.len()..(row + 1) * seeds.len();
                 if !waiting[own.clone()].iter().all(Option::is_some) {
                     break;

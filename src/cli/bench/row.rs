@@ -132,7 +132,11 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
+    /// Of these values; all zero if there are none.
+    pub(super) fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
+        if values.clone().next().is_none() {
+            return Self::default();
+        }
         Self {
             mean: mean(values.clone()),
             least: values.clone().fold(f64::INFINITY, f64::min),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::axis::{Millis, Percent};
+use super::figure::distinct;
 use super::row::{Figures, Row};
 use crate::cli::quantity::short_rate;
 
@@ -114,17 +115,6 @@ impl fmt::Display for Summary<'_> {
     }
 }
 
-/// Without those that came before, in order.
-fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
-    let mut found = Vec::new();
-    for item in items {
-        if !found.contains(&item) {
-            found.push(item);
-        }
-    }
-    found
-}
-
 /// Bits per second as Mbit/s with three digits that count.
 pub(super) fn mbit(rate: f64) -> String {
     let rate = rate / 1e6;
@@ -153,10 +143,5 @@ mod tests {
         assert_eq!(mbit(93.21e6), "93.2");
         assert_eq!(mbit(3.416e6), "3.42");
         assert_eq!(mbit(0.6e6), "0.60");
-    }
-
-    #[test]
-    fn the_same_is_named_once() {
-        assert_eq!(distinct([1, 2, 1, 3].into_iter()), [1, 2, 3]);
     }
 }
