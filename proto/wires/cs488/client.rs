@@ -8,7 +8,7 @@ use super::super::half::Half;
 use super::super::rto::Rto;
 use super::super::{Common, Discard, Mode, Outcome, Phase, Reason, TimerKind, Unfit};
 use super::cut::cut;
-use super::number::{INITIAL, wrap, wrap_late};
+use super::number::{INITIAL, distance, wrap, wrap_late};
 use super::packet::{Body, Cs488Packet, Flag, PAYLOAD, without_nuls};
 use crate::Instant;
 
@@ -24,6 +24,12 @@ const ORIGINAL_IDLE: Duration = Duration::from_millis(900);
 const CAREFUL_IDLE: Duration = Duration::from_secs(10);
 /// How often the end is said. All data was acknowledged before, so that silence means that the server has left.
 const FIN_TRIES: u32 = 8;
+/// A copy of an old packet that overtakes ours makes an original acknowledge ours unread. It does no harm while
+/// nothing of ours is under way: so wait a little before each packet, and longer once there are copies about.
+const ORIGINAL_PAUSE: Duration = Duration::from_millis(2);
+const WARY_PAUSE: Duration = Duration::from_millis(30);
+/// How many packets the last copy is remembered for.
+const WARY_PACKETS: u32 = 256;
 /// For how long its FIN is answered.
 const LINGER: Duration = Duration::from_millis(1_200);
 
@@ -37,6 +43,10 @@ pub(super) struct Client {
     /// Whether anything was acknowledged; the first packet has a flag of its own.
     began: bool,
     outstanding: Option<Outstanding>,
+    /// Towards an original: not before this is the next packet sent.
+    ready: Instant,
+    /// For so many packets more copies are to be reckoned with.
+    wary: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +84,8 @@ impl Client {
             seq: INITIAL + 1,
             began: false,
             outstanding: None,
+            ready: now,
+            wary: 0,
         };
         client.repeat(common, Self::syn(), now);
         client
@@ -152,9 +164,10 @@ impl Client {
     /// every copy, and each answer would make another copy.
     fn take_ack(&mut self, common: &mut Shared, packet: &Cs488Packet, now: Instant) -> Outcome {
         let Some(outstanding) = &self.outstanding else {
-            return Outcome::Dropped(Discard::StaleAck);
+            return self.take_unasked_ack(common, packet);
         };
         if packet.seq != self.seq {
+            self.grow_wary();
             return Outcome::Dropped(Discard::StaleAck);
         }
         let payload = outstanding.payload.clone();
@@ -192,7 +205,41 @@ impl Client {
         self.began = true;
         self.outstanding = None;
         self.rest(common, now);
+        if common.mode == Some(Mode::Original) {
+            self.pause(common, now);
+        }
         Outcome::Taken
+    }
+
+    fn grow_wary(&mut self) {
+        self.wary = WARY_PACKETS;
+    }
+
+    /// Lets copies of old packets arrive before the next one leaves.
+    fn pause(&mut self, common: &mut Shared, now: Instant) {
+        let rtt = common.rto.smoothed().unwrap_or_default();
+        let least = if self.wary > 0 { WARY_PAUSE } else { ORIGINAL_PAUSE };
+        self.wary = self.wary.saturating_sub(1);
+        self.ready = now + rtt.clamp(least, ORIGINAL_RTO);
+        common.timers.set(TimerKind::Pause, self.ready);
+    }
+
+    /// Nothing was asked. An original answers a copy of an old packet as if it were the next one, with a number that
+    /// is still to come, and counts it: from there it can be followed.
+    fn take_unasked_ack(&mut self, common: &Shared, packet: &Cs488Packet) -> Outcome {
+        self.grow_wary();
+        let counted = distance(packet.seq, wrap(packet.ack));
+        let moved = packet.seq == self.seq && 0 < counted && counted <= PAYLOAD as i32;
+        if common.mode != Some(Mode::Original) || !moved {
+            return Outcome::Dropped(Discard::StaleAck);
+        }
+        self.seq = wrap(packet.ack);
+        Outcome::Taken
+    }
+
+    /// Whether an original that was troubled by copies has lost count, and with it data.
+    fn is_spoilt(&self, fin: &Cs488Packet) -> bool {
+        self.wary > 0 && fin.seq != self.seq
     }
 
     fn repeat_last(&mut self, common: &mut Shared, now: Instant) {
@@ -256,6 +303,11 @@ impl Half<Cs488Packet> for Client {
         match (packet.flag, self.state) {
             (Flag::Ack, State::Established) => self.take_ack(common, &packet, now),
             (Flag::Ack, _) => Outcome::Dropped(Discard::StaleAck),
+            (Flag::Fin, State::FinSent) if self.is_spoilt(&packet) => {
+                common.give_up(Reason::Spoilt(packet.seq.unsigned_abs().into()));
+                self.state = State::Closed;
+                Outcome::Taken
+            }
             (Flag::Fin, State::FinSent | State::Parting) => {
                 let (seq, ack) = (packet.seq, packet.seq.saturating_add(1));
                 let answer =
@@ -291,7 +343,8 @@ impl Half<Cs488Packet> for Client {
     }
 
     fn produce(&mut self, common: &mut Shared, now: Instant) {
-        if self.state != State::Established || self.outstanding.is_some() || common.has_ended() {
+        let may_send = self.state == State::Established && self.outstanding.is_none();
+        if !may_send || common.has_ended() || now < self.ready {
             return;
         }
         let next = common.outbox.peek_joined(PAYLOAD);

@@ -201,6 +201,18 @@ impl Server {
         Outcome::Taken
     }
 
+    /// An original takes any packet for the answer to its FIN, an old acknowledgement, too. If that FIN was lost, its
+    /// last words are the only ones that say where the end is.
+    fn take_late_end(&mut self, common: &mut Shared, seq: i32, now: Instant) -> Outcome {
+        let outcome = self.take_fin(common, seq, now);
+        if outcome == Outcome::Taken {
+            self.state = State::Closed;
+            common.timers.stop(TimerKind::Repeat);
+            common.end(Reason::Normal);
+        }
+        outcome
+    }
+
     fn wait(&self, common: &mut Shared, now: Instant) {
         common.rto.try_again();
         common.timers.set(TimerKind::Repeat, now + common.rto.current());
@@ -240,6 +252,11 @@ impl Half<Cs488Packet> for Server {
                 self.state = State::Closed;
                 common.end(Reason::Normal);
                 Outcome::Taken
+            }
+            (Flag::FinAck, State::SynReceived | State::Established)
+                if packet.ack == packet.seq + 1 =>
+            {
+                self.take_late_end(common, packet.seq, now)
             }
             _ => Outcome::Dropped(Discard::Unexpected),
         }

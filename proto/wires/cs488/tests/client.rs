@@ -160,6 +160,7 @@ fn a_careful_server_behind_a_small_id_is_found_by_its_count() {
     script.say(P::server(Flag::SynAck, 7, 42, 43));
     script.wait(MS * 60);
     script.say(P::server(Flag::Ack, 7, 43, 46));
+    script.wait(MS * 2);
     script.say(P::server(Flag::Ack, 7, 46, 48));
     assert_eq!(script.session.info().mode, Some(Mode::Careful));
     assert_eq!(script.heard().last().expect("a packet").flag, Flag::Fin);
@@ -188,6 +189,84 @@ fn a_server_that_never_answers_is_given_up_on_at_every_stage() {
     script.say(P::server(Flag::Ack, 7, 43, 46));
     script.heard();
     script.wait_for_end();
-    assert_eq!(script.heard().len(), 7);
+    assert_eq!(script.heard().len(), 8);
     assert_eq!(script.ended(), Some(Reason::Normal));
+}
+
+/// A client of an original with connection id 7 that has sent `first`, the head of `file`, and nothing else.
+fn begun(file: &str, first: &str) -> Script<Session> {
+    let mut script = Script::<Session>::client(0);
+    script.write(file.to_owned());
+    script.close();
+    script.say(P::server(Flag::SynAck, 7, 42, 43));
+    script.wait(MS * 60);
+    let sent = script.heard().pop().expect("a packet");
+    assert_eq!(
+        sent,
+        P::client(Flag::Ack, 7, 43, first.len() as i32, &Bytes::from(first.to_owned()))
+    );
+    script
+}
+
+#[test]
+fn a_pause_lets_copies_reach_an_original_while_they_do_no_harm() {
+    let (head, tail) = ("a".repeat(512), "b".repeat(100));
+    let mut script = begun(&format!("{head}{tail}"), &head);
+    script.say(P::server(Flag::Ack, 7, 43, 555));
+    script.wait(MS);
+    script.expect(&[]);
+    script.wait(MS);
+    assert_eq!(script.heard(), [P::client(Flag::Data, 7, 555, 100, &Bytes::from(tail))]);
+    // The answer to a copy: there may be more of them.
+    script.say(P::server(Flag::Ack, 7, 43, 555));
+    script.say(P::server(Flag::Ack, 7, 555, 655));
+    script.wait(MS * 29);
+    script.expect(&[]);
+    script.wait(MS);
+    assert_eq!(script.heard().pop().expect("the end").flag, Flag::Fin);
+}
+
+#[test]
+fn an_original_that_counted_a_copy_is_followed() {
+    let (head, tail) = ("a".repeat(512), "b".repeat(100));
+    let mut script = begun(&format!("{head}{tail}"), &head);
+    script.say(P::server(Flag::Ack, 7, 43, 555));
+    // An empty packet from before, or a full one: it moved by its length.
+    assert_eq!(script.say(P::server(Flag::Ack, 7, 555, 1_067)), Outcome::Taken);
+    script.wait(MS * 2);
+    assert_eq!(script.heard(), [P::client(Flag::Data, 7, 1_067, 100, &Bytes::from(tail))]);
+    script.say(P::server(Flag::Ack, 7, 1_067, 1_167));
+    script.wait(MS * 30);
+    script.say(P::server(Flag::Fin, 7, 1_167, 0));
+    script.wait_for_end();
+    assert_eq!(script.ended(), Some(Reason::Normal));
+}
+
+#[test]
+fn an_original_that_lost_count_has_not_got_the_file() {
+    let mut script = begun("abc", "abc");
+    script.say(P::server(Flag::Ack, 7, 40, 46));
+    script.say(P::server(Flag::Ack, 7, 43, 46));
+    script.wait(MS * 30);
+    assert_eq!(script.heard().pop().expect("the end").flag, Flag::Fin);
+    script.say(P::server(Flag::Fin, 7, 49, 0));
+    assert_eq!(script.ended(), Some(Reason::Spoilt(49)));
+}
+
+#[test]
+fn late_copies_are_survived_as_a_rule() {
+    let (mut whole, mut noticed) = (0, 0);
+    let mut link = weather(0.0, 0.05, 0.05);
+    // Later than several packets that came after.
+    link.reordering.extra = MS * 100;
+    for seed in 0..40 {
+        let file = Content::Text.octets(20_000);
+        let mut duel = Duel::<Session, _>::client(Server::default(), &link, seed);
+        duel.end().to_send.push_back(Chunk::message(file.clone()));
+        duel.end().closes_after = Some(0);
+        duel.run(MS * 3_600_000);
+        whole += u32::from(duel.original.output == file);
+        noticed += u32::from(duel.end().ended() != Some(&Reason::Normal));
+    }
+    assert!(whole >= 38, "{whole} of 40 whole, {noticed} noticed");
 }

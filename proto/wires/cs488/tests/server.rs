@@ -176,3 +176,18 @@ fn the_length_that_is_said_makes_any_octets_pass() {
     script.expect(&[P::server(Flag::Ack, id, 48, 560)]);
     assert_eq!(script.read().len(), 517);
 }
+
+#[test]
+fn the_last_words_of_an_original_whose_end_was_lost_are_an_end() {
+    let none = Bytes::new();
+    let mut script = Script::<Session>::server(&P::client(Flag::Syn, 0, 42, 0, &none), 3);
+    let id = script.sent[0].2.con_id;
+    script.say(P::client(Flag::Ack, id, 43, 0, &Bytes::from_static(b"abc")));
+    // With a number that cannot be, it says nothing.
+    let outcome = script.say(P::client(Flag::FinAck, id, 9_000, 9_001, &none));
+    assert_eq!(outcome, Outcome::Dropped(Discard::BadNumber));
+    assert_eq!(script.say(P::client(Flag::FinAck, id, 46, 47, &none)), Outcome::Taken);
+    assert_eq!(script.read(), b"abc");
+    assert_eq!(script.ended(), Some(Reason::Normal));
+    assert!(script.session.is_over());
+}

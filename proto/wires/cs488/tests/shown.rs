@@ -31,8 +31,9 @@ fn its_figures_count_the_octets_of_the_file() {
     let mut script = Script::<Session>::client(0);
     script.write("x".repeat(1_000));
     script.say(P::server(Flag::SynAck, 19, 42, 43));
-    script.wait(MS * 160);
+    script.wait(MS * 110);
     script.say(P::server(Flag::Ack, 19, 43, 555));
+    script.wait(MS * 50);
     let report = Session::report(&script.session.info());
     assert_eq!(report, "elapsed (s): 0.100\nbytes: 1000\nrate (kbit/s): 80.00\n");
     assert_eq!(exit_status(&Reason::Normal), 0);

@@ -63,8 +63,10 @@ fn a_client_says_what_was_captured() {
     script.wait(MS * 60);
     script.expect(&[P::client(Flag::Ack, 19, 43, 512, &data("hello\n"))]);
     script.say(P::server(Flag::Ack, 19, 43, 555));
+    script.wait(MS * 2);
     script.expect(&[P::client(Flag::Data, 19, 555, 5, &Bytes::from_static(b"tail\n"))]);
     script.say(P::server(Flag::Ack, 19, 555, 560));
+    script.wait(MS * 2);
     script.expect(&[P::client(Flag::Fin, 19, 560, 0, &none)]);
     script.say(P::server(Flag::FinAck, 19, 560, 565));
     script.say(P::server(Flag::Fin, 19, 560, 0));
