@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `packet` | what does a datagram mean |
 //! | `session` | what comes next, on either side |
+//! | `cut` | where is a message cut into segments |
 //! | `sender` | what is sent, and when again |
 //! | `receiver` | what is taken, and how is it answered |
 //! | `closing` | how does it end |
@@ -16,6 +17,7 @@
 //! other numbers its segment anew.
 
 mod closing;
+mod cut;
 mod original;
 mod packet;
 mod receiver;

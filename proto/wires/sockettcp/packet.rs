@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::super::{Codec, Fault};
 
 /// What stands between the fields.
-const SEPARATOR: &[u8] = b"|||";
+pub(super) const SEPARATOR: &[u8] = b"|||";
 
 /// A segment. Its header is `SYN|||ACK|||FIN|||SEQ|||`, the rest is data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::super::{Discard, Outcome, Phase, Role, TimerKind};
-use super::packet::{MOST_DATA, SockettcpPacket};
+use super::cut::Message;
+use super::packet::SockettcpPacket;
 use super::session::{Session, State};
 use crate::Instant;
 
@@ -41,15 +42,15 @@ impl Session {
     /// The next piece of what was written: the length of a message, or some of its octets.
     pub(super) fn next_piece(&mut self) -> Option<Bytes> {
         if let Some(message) = &mut self.sending {
-            let piece = message.split_to(message.len().min(MOST_DATA));
-            if message.is_empty() {
+            let piece = message.next_piece();
+            if message.len() == 0 {
                 self.sending = None;
             }
             return Some(piece);
         }
         let message = self.common.outbox.pop()?;
         let length = Bytes::from(message.len().to_string());
-        self.sending = Some(message).filter(|message| !message.is_empty());
+        self.sending = (!message.is_empty()).then(|| Message::new(message));
         Some(length)
     }
 
@@ -169,7 +170,7 @@ impl Session {
     /// Octets that were written and not acknowledged.
     pub(super) fn unacknowledged(&self) -> usize {
         let outstanding = self.outstanding.as_ref().map_or(0, |(piece, _)| piece.len());
-        let sending = self.sending.as_ref().map_or(0, Bytes::len);
+        let sending = self.sending.as_ref().map_or(0, Message::len);
         outstanding + sending + self.common.outbox.octets()
     }
 }

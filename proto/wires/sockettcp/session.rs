@@ -10,6 +10,7 @@ use super::super::{
     Action, AnswersFrom, Borders, Common, Config, Directions, Discard, Outcome, Profile, Role,
     TimerKind, Wire,
 };
+use super::cut::Message;
 use super::original;
 use super::packet::{MOST_DATA, SockettcpPacket};
 use super::sender::KEEP_ALIVE;
@@ -49,7 +50,7 @@ pub struct Session {
     /// The last segment that was acknowledged, and its number.
     pub(super) last: Option<(u64, Bytes)>,
     /// What is left of the message being sent.
-    pub(super) sending: Option<Bytes>,
+    pub(super) sending: Option<Message>,
     /// How much is left of the message being received.
     pub(super) receiving: Option<u64>,
     /// When something was last acknowledged.
