@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`stack`] | stacks that run on an actix arbiter |
 //! | [`net`] | sockets with tokio's names and behaviour |
+//! | [`wires`] | the reliable protocols in UDP datagrams, each as its original offers it |
 //! | [`claim`] | connections for actix actors |
 //! | [`sim`] | stacks in a simulation with a virtual clock |
 //! | [`mod@bench`] | bulk transfers in a simulation, measured |
@@ -31,6 +32,7 @@ mod news;
 pub mod sim;
 pub mod stack;
 pub mod trace;
+pub mod wires;
 
 pub use netmart_actors as actors;
 pub use netmart_actors::config::Config;

@@ -1,7 +1,6 @@
 //! What a listener and the actor behind it share: whether it listens, and who waits to be accepted.
 
 use std::collections::VecDeque;
-use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,28 +8,27 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
 
-use super::pipe::{Ends, Pipe};
+use super::pipe::Ends;
+use crate::stack::StackError;
 use crate::stack::touch::FaceId;
 
-/// A connection that waits to be accepted; it has a user already.
-pub(super) struct Waiting {
+/// A connection that waits to be accepted; it has a user already, who shares a pipe `P` with the application.
+pub(super) struct Waiting<P> {
     pub(super) ends: Ends,
-    pub(super) pipe: Arc<Pipe>,
+    pub(super) pipe: Arc<P>,
     pub(super) face: FaceId,
 }
 
-/// The shared state of one listener.
-#[derive(Default)]
-pub(super) struct Door {
-    state: Mutex<State>,
+/// The shared state of one listener, whose errors are `E`.
+pub(super) struct Door<P, E> {
+    state: Mutex<State<P, E>>,
     /// Wakes those who wait for the listener to be bound, or for a connection.
     pub(super) news: Notify,
 }
 
-#[derive(Default)]
-struct State {
-    bound: Bound,
-    waiting: VecDeque<Waiting>,
+struct State<P, E> {
+    bound: Bound<E>,
+    waiting: VecDeque<Waiting<P>>,
     acceptor: Option<Waker>,
     /// The application has gone.
     is_left: bool,
@@ -38,43 +36,55 @@ struct State {
     is_touched: bool,
 }
 
-#[derive(Default)]
-enum Bound {
-    #[default]
+enum Bound<E> {
     NotYet,
     To(SocketAddr),
     /// It never was, or is no longer; the error is told once.
-    Not(Option<io::Error>),
+    Not(Option<E>),
 }
 
-impl Door {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl<P, E> Default for Door<P, E> {
+    fn default() -> Self {
+        let state = State {
+            bound: Bound::NotYet,
+            waiting: VecDeque::new(),
+            acceptor: None,
+            is_left: false,
+            is_touched: false,
+        };
+        Self { state: Mutex::new(state), news: Notify::new() }
+    }
+}
+
+/// Asked again, a listener that is no more says that its stack is gone.
+impl<P, E: From<StackError>> Door<P, E> {
+    fn lock(&self) -> MutexGuard<'_, State<P, E>> {
         // Nothing in a critical section here can panic half-way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The address, or why there is none; nothing as long as that is not known.
-    pub(super) fn try_bound(&self) -> Option<io::Result<SocketAddr>> {
+    pub(super) fn try_bound(&self) -> Option<Result<SocketAddr, E>> {
         match &mut self.lock().bound {
             Bound::NotYet => None,
             Bound::To(address) => Some(Ok(*address)),
-            Bound::Not(error) => Some(Err(error.take().unwrap_or_else(gone))),
+            Bound::Not(error) => Some(Err(error.take().unwrap_or_else(|| StackError::Gone.into()))),
         }
     }
 
     /// The next connection and whether the actor should hear that it was taken, or an error when there
     /// will be none; nothing while none waits.
-    pub(super) fn try_accept(&self) -> Option<(io::Result<Waiting>, bool)> {
+    pub(super) fn try_accept(&self) -> Option<(Result<Waiting<P>, E>, bool)> {
         let mut state = self.lock();
         if let Some(waiting) = state.waiting.pop_front() {
             let tell = !mem::replace(&mut state.is_touched, true);
             return Some((Ok(waiting), tell));
         }
-        matches!(state.bound, Bound::Not(_)).then(|| (Err(gone()), false))
+        matches!(state.bound, Bound::Not(_)).then(|| (Err(StackError::Gone.into()), false))
     }
 
     /// Like [`try_accept`](Self::try_accept), but lets `cx` be woken if there is none.
-    pub(super) fn poll_accept(&self, cx: &Context<'_>) -> Poll<(io::Result<Waiting>, bool)> {
+    pub(super) fn poll_accept(&self, cx: &Context<'_>) -> Poll<(Result<Waiting<P>, E>, bool)> {
         if let Some(done) = self.try_accept() {
             return Poll::Ready(done);
         }
@@ -89,6 +99,11 @@ impl Door {
     }
 
     // The actor's side.
+
+    /// Whether the application has gone.
+    pub(super) fn is_left(&self) -> bool {
+        self.lock().is_left
+    }
 
     /// Whether the application has gone, and how many connections wait.
     pub(super) fn look(&self) -> (bool, usize) {
@@ -107,7 +122,7 @@ impl Door {
     }
 
     /// It cannot be bound, or no longer.
-    pub(super) fn unbound(&self, error: io::Error) {
+    pub(super) fn unbound(&self, error: E) {
         let mut state = self.lock();
         if !matches!(state.bound, Bound::Not(_)) {
             state.bound = Bound::Not(Some(error));
@@ -117,7 +132,7 @@ impl Door {
         self.wake(acceptor);
     }
 
-    pub(super) fn came(&self, waiting: Waiting) {
+    pub(super) fn came(&self, waiting: Waiting<P>) {
         let mut state = self.lock();
         state.waiting.push_back(waiting);
         let acceptor = state.acceptor.take();
@@ -126,7 +141,7 @@ impl Door {
     }
 
     /// Those who will not be accepted.
-    pub(super) fn take_waiting(&self) -> VecDeque<Waiting> {
+    pub(super) fn take_waiting(&self) -> VecDeque<Waiting<P>> {
         mem::take(&mut self.lock().waiting)
     }
 
@@ -136,8 +151,4 @@ impl Door {
             acceptor.wake();
         }
     }
-}
-
-fn gone() -> io::Error {
-    io::Error::new(io::ErrorKind::NetworkDown, "nothing listens any more")
 }

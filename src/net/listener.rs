@@ -7,13 +7,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use netmart_actors::address::Listener;
+use netmart_actors::message::{Connected, ListenError};
+use netmart_bus::Context as Turn;
 use tokio::net::ToSocketAddrs;
 
 use super::address::each_address;
 use super::door::{Door, Waiting};
 use super::end::End;
-use super::porter::Porter;
+use super::error;
+use super::pipe::{Leave, Pipe, Tell};
+use super::porter::{Intake, Porter};
 use super::stream::TcpStream;
+use super::user::StreamUser;
 use super::wait::until;
 use crate::stack::touch::FaceId;
 use crate::stack::{Command, Stack};
@@ -30,9 +35,39 @@ pub struct TcpListener {
 
 /// The application's hold on a listener; whoever drops it leaves.
 struct Hold {
-    door: Arc<Door>,
+    door: Arc<Door<Pipe, io::Error>>,
     stack: Stack,
     face: FaceId,
+}
+
+/// Takes in TCP connections.
+struct Streams {
+    /// Octets that may be on their way to a connection's user.
+    window: usize,
+}
+
+impl Intake for Streams {
+    type Pipe = Pipe;
+    type Error = io::Error;
+
+    fn not_bound(reason: ListenError) -> io::Error {
+        error::not_bound(reason)
+    }
+
+    fn claim(
+        &self,
+        connected: &Connected,
+        face: FaceId,
+        ctx: &mut Turn<'_, Porter<Self>>,
+    ) -> Arc<Pipe> {
+        let pipe = Arc::new(Pipe::new(self.window));
+        ctx.spawn(StreamUser::claim(connected, face, Arc::clone(&pipe)));
+        pipe
+    }
+
+    fn turn_away(pipe: &Pipe) -> Tell {
+        pipe.leave(Leave::Abort)
+    }
 }
 
 impl Hold {
@@ -43,7 +78,7 @@ impl Hold {
 
     fn take_over(
         &self,
-        (accepted, tell): (io::Result<Waiting>, bool),
+        (accepted, tell): (io::Result<Waiting<Pipe>>, bool),
     ) -> io::Result<(TcpStream, SocketAddr)> {
         if tell {
             self.touch();
@@ -82,10 +117,13 @@ impl TcpListener {
         let listener = Listener { tag: face.0 as u32, ..Listener::at(address) };
         let door = Arc::new(Door::default());
         let inner = Arc::clone(&door);
-        let given = (stack.names(), stack.settings());
+        let settings = stack.settings();
+        let given = (stack.names(), settings.backlog);
+        let intake = Streams { window: settings.window };
         let hold = Hold { door, stack: stack.clone(), face };
         stack.call(move |inside| {
-            inside.dataspace.spawn(Porter::spawn(listener, address.ip(), face, inner, given));
+            let at = (listener, address.ip());
+            inside.dataspace.spawn(Porter::spawn(intake, at, face, inner, given));
         })?;
         let address = until(&hold.door.news, || hold.door.try_bound()).await?;
         Ok(Self { address, hold })

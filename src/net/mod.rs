@@ -4,6 +4,9 @@
 //! told over which stack. They are `Send` and `Sync`, wherever the stack runs; hyper, axum and rustls work
 //! on them as they do on tokio's.
 //!
+//! [`WireStream`] and [`WireListener`] are the like for the reliable protocols in UDP datagrams, whose connections
+//! keep borders between what is sent; [`wires`](crate::wires) offers each as its original does.
+//!
 //! ```
 //! use netmart::net::{TcpListener, TcpStream};
 //! use netmart::stack::Stack;
@@ -43,9 +46,11 @@ mod udp;
 mod urgent;
 mod user;
 mod wait;
+mod wire;
 
 pub use self::listener::TcpListener;
 pub(crate) use self::postman::SocketEnds;
 pub use self::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use self::stream::TcpStream;
 pub use self::udp::UdpSocket;
+pub use self::wire::{WireError, WireListener, WireLogger, WireOptions, WireStream};

@@ -1,47 +1,71 @@
-//! The actor behind a [`TcpListener`](super::TcpListener): wants a listener to exist, and takes in those
-//! who come.
+//! The actor behind a listener: wants it to exist, and takes in those who come.
 
 use std::collections::VecDeque;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use netmart_actors::address::{Direction, Listener, Local};
 use netmart_actors::message::{
-    Channel, ChannelPattern, Connected, ConnectionPattern, ListenFailed, ListenerKey, Listening,
-    ListeningPattern,
+    Channel, ChannelPattern, Connected, ConnectionPattern, ListenError, ListenFailed, ListenerKey,
+    Listening, ListeningPattern,
 };
 use netmart_bus::{Actor, Change, Context, Delivery, Handler, Spawn, Watcher};
 
 use super::door::{Door, Waiting};
-use super::error;
-use super::pipe::{Ends, Leave, Pipe, Tell};
-use super::user::StreamUser;
+use super::pipe::{Ends, Tell};
 use crate::news::newest;
 use crate::stack::touch::{FaceId, OfFace, Touch};
-use crate::stack::{Names, Settings};
+use crate::stack::{Names, StackError};
+
+/// What kind of connections a listener takes in.
+pub(super) trait Intake: 'static {
+    /// What a connection's user shares with the application.
+    type Pipe: 'static;
+    /// What the application is told when it cannot listen.
+    type Error: From<StackError> + 'static;
+
+    /// Nobody can listen there.
+    fn not_bound(reason: ListenError) -> Self::Error;
+
+    /// Gives a connection its user. Nothing comes in before the application has accepted it.
+    fn claim(
+        &self,
+        connected: &Connected,
+        face: FaceId,
+        ctx: &mut Context<'_, Porter<Self>>,
+    ) -> Arc<Self::Pipe>
+    where
+        Self: Sized;
+
+    /// Nobody will accept the connection.
+    fn turn_away(pipe: &Self::Pipe) -> Tell;
+}
 
 /// Wants a listener, and gives each connection to it a user, as many as may wait.
-pub(super) struct Porter {
+pub(super) struct Porter<I: Intake> {
+    intake: I,
     /// The address as the application gave it.
     ip: IpAddr,
-    door: Arc<Door>,
+    door: Arc<Door<I::Pipe, I::Error>>,
     names: Arc<Names>,
-    settings: Settings,
+    /// How many connections may wait to be accepted.
+    backlog: usize,
     /// Connections that came while too many waited. Their relays do not keep them for long.
     outside: VecDeque<Connected>,
 }
 
-impl Porter {
+impl<I: Intake> Porter<I> {
+    /// `backlog` connections may wait to be accepted.
     pub(super) fn spawn(
-        listener: Listener,
-        ip: IpAddr,
+        intake: I,
+        (listener, ip): (Listener, IpAddr),
         face: FaceId,
-        door: Arc<Door>,
-        (names, settings): (Arc<Names>, Settings),
+        door: Arc<Door<I::Pipe, I::Error>>,
+        (names, backlog): (Arc<Names>, usize),
     ) -> Spawn<Self> {
         let local = Local::Listener(listener);
-        Spawn::new("porter", Self { ip, door, names, settings, outside: VecDeque::new() })
+        let outside = VecDeque::new();
+        Spawn::new("porter", Self { intake, ip, door, names, backlog, outside })
             .subscribe::<Touch>(OfFace { face }.exactly())
             .watch::<Listening>(ListeningPattern::any().listener(listener))
             .watch::<ListenFailed>(ListenerKey { listener }.exactly())
@@ -51,11 +75,10 @@ impl Porter {
 
     /// Lets in who stands outside, as far as there is room.
     fn let_in(&mut self, waiting: usize, ctx: &mut Context<'_, Self>) {
-        let room = self.settings.backlog.saturating_sub(waiting).min(self.outside.len());
+        let room = self.backlog.saturating_sub(waiting).min(self.outside.len());
         for connected in self.outside.drain(..room) {
-            let pipe = Arc::new(Pipe::new(self.settings.window));
             let face = FaceId(self.names.fresh());
-            ctx.spawn(StreamUser::claim(&connected, face, Arc::clone(&pipe)));
+            let pipe = self.intake.claim(&connected, face, ctx);
             let (local, peer) = (connected.address.into(), connected.connection.remote.into());
             self.door.came(Waiting { ends: Ends { local, peer }, pipe, face });
         }
@@ -64,16 +87,16 @@ impl Porter {
     /// The application has gone without having accepted these.
     fn turn_away(&self, ctx: &mut Context<'_, Self>) {
         for Waiting { pipe, face, .. } in self.door.take_waiting() {
-            if pipe.leave(Leave::Abort) == Tell::Actor {
+            if I::turn_away(&pipe) == Tell::Actor {
                 ctx.send(Touch { of: OfFace { face } });
             }
         }
     }
 }
 
-impl Actor for Porter {}
+impl<I: Intake> Actor for Porter<I> {}
 
-impl Handler<Touch> for Porter {
+impl<I: Intake> Handler<Touch> for Porter<I> {
     fn handle(&mut self, _message: Delivery<'_, Touch>, ctx: &mut Context<'_, Self>) {
         let (is_left, waiting) = self.door.look();
         if is_left {
@@ -85,7 +108,7 @@ impl Handler<Touch> for Porter {
     }
 }
 
-impl Watcher<Connected> for Porter {
+impl<I: Intake> Watcher<Connected> for Porter<I> {
     fn changed(&mut self, change: Change<Connected>, ctx: &mut Context<'_, Self>) {
         match change {
             Change::Snapshot(connections) => self.outside.extend(connections),
@@ -97,7 +120,7 @@ impl Watcher<Connected> for Porter {
     }
 }
 
-impl Watcher<Listening> for Porter {
+impl<I: Intake> Watcher<Listening> for Porter<I> {
     fn changed(&mut self, change: Change<Listening>, _ctx: &mut Context<'_, Self>) {
         // If it is gone because it crashed, there will be another.
         if let Some(fact) = newest(change) {
@@ -106,18 +129,17 @@ impl Watcher<Listening> for Porter {
     }
 }
 
-impl Watcher<ListenFailed> for Porter {
+impl<I: Intake> Watcher<ListenFailed> for Porter<I> {
     fn changed(&mut self, change: Change<ListenFailed>, _ctx: &mut Context<'_, Self>) {
         if let Some(fact) = newest(change) {
-            self.door.unbound(error::not_bound(fact.reason));
+            self.door.unbound(I::not_bound(fact.reason));
         }
     }
 }
 
-impl Drop for Porter {
+impl<I: Intake> Drop for Porter<I> {
     /// However it ends: nobody shall wait in vain.
     fn drop(&mut self) {
-        self.door
-            .unbound(io::Error::new(io::ErrorKind::NetworkDown, "the stack has been shut down"));
+        self.door.unbound(StackError::Gone.into());
     }
 }
