@@ -85,6 +85,28 @@ fn every_defect_of_the_source_has_a_test_that_exists() {
     }
 }
 
+#[test]
+fn every_way_in_which_an_original_goes_wrong_has_tests_that_exist() {
+    let document = read("docs/WIRES.md");
+    let mut wires = BTreeSet::new();
+    for section in document.split("\n### `").skip(1) {
+        let (wire, rest) = section.split_once("`\n").expect("the name of a wire");
+        wires.insert(wire);
+        let code: String =
+            files(&format!("proto/wires/{wire}"), "rs").into_iter().map(read).collect();
+        let table = rest.split("\n## ").next().unwrap_or(rest);
+        let rows: Vec<_> = rows(table).filter(|cells| cells.len() == 3).skip(1).collect();
+        assert!(rows.len() > 10, "{wire}");
+        for cells in rows {
+            assert!(quoted(cells[2]).next().is_some(), "{wire}: no test for {:?}", cells[0]);
+            for test in quoted(cells[2]) {
+                assert!(code.contains(&format!("#[test]\nfn {test}()")), "{wire}: no test {test}");
+            }
+        }
+    }
+    assert_eq!(wires, BTreeSet::from(["cs488", "faketcp", "quiq", "sockettcp"]));
+}
+
 /// Where a link of `text` leads, if to a file of ours.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](")

@@ -153,6 +153,23 @@ fn no_answer_but_the_wanted_one_makes_it_send() {
 }
 
 #[test]
+fn an_answer_that_is_late_counts_and_that_of_the_copy_breeds_none() {
+    let mut script = Script::<Session>::client(0);
+    script.write("abc");
+    script.close();
+    script.say(P::server(Flag::SynAck, 7, 42, 43));
+    script.wait(MS * 700);
+    let copies = script.heard().into_iter().filter(|packet| packet.flag == Flag::Ack);
+    assert_eq!(copies.count(), 2);
+    script.say(P::server(Flag::Ack, 7, 43, 46));
+    let copy = script.say(P::server(Flag::Ack, 7, 43, 46));
+    assert_eq!(copy, Outcome::Dropped(Discard::StaleAck));
+    script.expect(&[]);
+    script.wait(MS * 400);
+    script.expect(&[P::client(Flag::Fin, 7, 46, 0, &Bytes::new())]);
+}
+
+#[test]
 fn a_careful_server_behind_a_small_id_is_found_by_its_count() {
     let mut script = Script::<Session>::client(0);
     script.write("abc\0\0");

@@ -77,6 +77,84 @@ fn a_receiver_keeps_an_original_from_going_astray() {
 }
 
 #[test]
+fn datagrams_of_any_size_pass_both_ways_on_a_clean_network() {
+    let clean = weather(0.0, 0.0, 0.0);
+    let file = |octets: &Bytes| -> Vec<Bytes> {
+        octets.chunks(4_080).map(|piece| octets.slice_ref(piece)).collect()
+    };
+    for sent in [
+        Vec::new(),
+        vec![Bytes::new(), Bytes::from_static(b"x"), Content::Random.octets(4_080)],
+        file(&Content::Nuls.octets(100_000)),
+        file(&Content::Random.octets(1_000_000)),
+    ] {
+        let mut duel = Duel::<Session, _>::client(Seed::server(), &clean, 1);
+        duel.end().to_send = sent.iter().cloned().map(Chunk::message).collect();
+        duel.end().closes_after = Some(0);
+        duel.run(MS * 600_000);
+        assert!(duel.original.received == sent && !duel.original.broken);
+        assert_eq!(duel.end().ended(), Some(&Reason::Normal));
+
+        // One that has nothing to send does not close by itself.
+        if sent.is_empty() {
+            continue;
+        }
+        let mut duel = Duel::<Session, _>::server(Seed::client(sent.clone()), &clean, 1);
+        duel.run(MS * 600_000);
+        let received: Vec<_> = duel.end().received.iter().map(|chunk| chunk.data.clone()).collect();
+        assert!(received == sent && !duel.original.broken);
+        assert_eq!(duel.end().ended(), Some(&Reason::Normal));
+    }
+}
+
+#[test]
+fn what_opens_a_connection_is_said_until_it_is_answered() {
+    let mut script = Script::<Session>::client(100);
+    script.wait(MS * 900);
+    script.expect(&vec![packet(Flags::SYN, 100, 0, 1024); 3]);
+    script.peer = address(PEER);
+    script.say(packet(SYN_ACK, 500, 101, 16));
+    script.expect(&[packet(ACK, 101, 501, 1024)]);
+
+    let mut script = Script::<Session>::server(&packet(Flags::SYN, 100, 0, 16), 500);
+    script.wait(MS * 700);
+    script.expect(&vec![packet(SYN_ACK, 500, 101, 1024); 3]);
+    script.say(packet(ACK, 101, 501, 16));
+    script.wait(MS * 500);
+    assert!(script.heard().iter().all(|packet| !packet.flags.has(Flags::SYN)));
+}
+
+#[test]
+fn an_acknowledgement_of_a_full_window_that_got_lost_is_had_again() {
+    let mut script = client(16);
+    for _ in 0..16 {
+        script.write("x");
+    }
+    script.heard();
+    // The window comes again, an original drops its copies without a word, and a question makes it speak.
+    script.wait(MS * 1_300);
+    let probe = script.heard().into_iter().find(|packet| packet.payload.is_empty());
+    assert!(probe.is_some_and(|probe| probe.seq >= 117 + 32));
+    script.say(packet(NACK, 501, 117, 16));
+    script.write("y");
+    script.expect(&[data(117, 501, 1024, "y")]);
+}
+
+#[test]
+fn an_acknowledgement_beyond_where_it_went_back_to_counts() {
+    let mut script = client(16);
+    for text in ["a", "b", "c"] {
+        script.write(text);
+    }
+    script.heard();
+    script.wait(MS * 410);
+    assert_eq!(script.heard()[0], data(101, 501, 1024, "a"));
+    script.say(packet(ACK, 501, 104, 16));
+    script.write("d");
+    script.expect(&[data(104, 501, 1024, "d")]);
+}
+
+#[test]
 fn never_more_than_sixteen_are_under_way_nor_more_than_it_has_room_for() {
     let mut script = client(16);
     for _ in 0..40 {

@@ -128,6 +128,33 @@ fn a_lost_answer_is_found_by_asking_and_a_lost_packet_too() {
     assert!(script.heard().iter().all(|packet| packet.kind != Kind::DataFin));
 }
 
+#[test]
+fn however_many_streams_there_are_one_packet_is_under_way() {
+    let mut script = original(0);
+    for stream in 1..=20 {
+        let data = Bytes::from(vec![b'x'; 20_000]);
+        script.write_chunk(Chunk { stream, data, end: true });
+    }
+    script.close();
+    let mut numbers = Vec::new();
+    for number in (3..).step_by(2) {
+        script.wait(MS * 5);
+        let heard = script.heard();
+        match heard.as_slice() {
+            [packet] if packet.kind.is_data() => {
+                assert!(packet.wire_len() <= 15_000);
+                assert!(packet.frames.iter().all(|frame| frame.stream == packet.frames[0].stream));
+                numbers.push((packet.frames[0].stream, packet.kind));
+            }
+            [] => break,
+            other => panic!("{other:?}"),
+        }
+        script.say(ack(number));
+    }
+    let order = (1..=20).map(|stream| (stream, Kind::First));
+    assert!(numbers.iter().copied().eq(order.chain((1..=20).map(|stream| (stream, Kind::Last)))));
+}
+
 /// All data is answered, and the end of the batch is said.
 fn ended() -> Script<Session> {
     let mut script = original(0);

@@ -1,5 +1,6 @@
 //! Vectors of the specification, and peers that behave as the originals do.
 
+mod dialects;
 mod model;
 mod scripted;
 mod students;

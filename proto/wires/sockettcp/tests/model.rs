@@ -23,14 +23,29 @@ pub(super) struct Habits {
     pub(super) hears_the_end: bool,
     /// ACK and FIN come apart.
     pub(super) splits: bool,
+    /// What follows a separator in the data is lost.
+    pub(super) stops_at_bars: bool,
 }
 
 /// The reference peer, and two of the programs that were measured.
-pub(super) const REFERENCE: Habits =
-    Habits { shares: true, repeats: true, echoes: false, hears_the_end: true, splits: false };
-pub(super) const K: Habits = Habits { repeats: false, hears_the_end: false, ..REFERENCE };
-pub(super) const J: Habits =
-    Habits { shares: false, repeats: true, echoes: true, hears_the_end: false, splits: true };
+pub(super) const REFERENCE: Habits = Habits {
+    shares: true,
+    repeats: true,
+    echoes: false,
+    hears_the_end: true,
+    splits: false,
+    stops_at_bars: false,
+};
+pub(super) const K: Habits =
+    Habits { repeats: false, hears_the_end: false, stops_at_bars: true, ..REFERENCE };
+pub(super) const J: Habits = Habits {
+    shares: false,
+    repeats: true,
+    echoes: true,
+    hears_the_end: false,
+    splits: true,
+    stops_at_bars: false,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -135,7 +150,7 @@ impl Student {
         self.present(now)
     }
 
-    fn take_data(&mut self, p: P, now: Instant) -> Said<P> {
+    fn take_data(&mut self, mut p: P, now: Instant) -> Said<P> {
         if p.seq < self.rcv {
             let is_done = self.left == Some(0);
             let answers = !is_done || self.habits.hears_the_end;
@@ -145,6 +160,8 @@ impl Student {
             return Vec::new();
         }
         let _ = now;
+        let bars = p.data.windows(3).position(|octets| octets == b"|||");
+        p.data.truncate(bars.filter(|_| self.habits.stops_at_bars).unwrap_or(p.data.len()));
         self.rcv += p.data.len() as u64;
         match self.left {
             None => {
