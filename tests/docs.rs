@@ -94,13 +94,15 @@ fn every_way_in_which_an_original_goes_wrong_has_tests_that_exist() {
         wires.insert(wire);
         let code: String =
             files(&format!("proto/wires/{wire}"), "rs").into_iter().map(read).collect();
+        let code: Vec<_> = code.split("#[test]").map(str::trim_start).collect();
         let table = rest.split("\n## ").next().unwrap_or(rest);
         let rows: Vec<_> = rows(table).filter(|cells| cells.len() == 3).skip(1).collect();
         assert!(rows.len() > 10, "{wire}");
         for cells in rows {
             assert!(quoted(cells[2]).next().is_some(), "{wire}: no test for {:?}", cells[0]);
             for test in quoted(cells[2]) {
-                assert!(code.contains(&format!("#[test]\nfn {test}()")), "{wire}: no test {test}");
+                let start = format!("fn {test}()");
+                assert!(code.iter().any(|code| code.starts_with(&start)), "{wire}: no test {test}");
             }
         }
     }
