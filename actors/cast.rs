@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use netmart_bus::Dataspace;
+use netmart_bus::{Actor, Dataspace, Spawn};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
@@ -13,7 +13,7 @@ use crate::dialer::Dialer;
 use crate::ip::Ip;
 use crate::ledger::{Discards, Ledger};
 use crate::listener::ListenerMatcher;
-use crate::ports::PortAllocator;
+use crate::ports::{Outside, PortAllocator};
 use crate::secrets::Secrets;
 use crate::supervisor::Supervisor;
 use crate::udp::Udp;
@@ -29,6 +29,18 @@ impl Cast {
     /// Spawns every actor of a stack but its [links](crate::link::Link), and one that starts them again when
     /// they crash.
     pub fn enter(dataspace: &mut Dataspace, config: &Config) -> Self {
+        let mut fresh = configs(config);
+        Self::enter_with(dataspace, config, Rc::new(|_| true), move || Udp::spawn(&fresh()))
+    }
+
+    /// Like [`enter`](Self::enter), but datagrams of UDP are carried by what `udp` makes instead of
+    /// [`Udp`], and ports that somebody `outside` of the stack holds are not chosen for anybody.
+    pub fn enter_with<A: Actor>(
+        dataspace: &mut Dataspace,
+        config: &Config,
+        outside: Outside,
+        udp: impl FnMut() -> Spawn<A> + 'static,
+    ) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         let secrets = Rc::new(Secrets::draw(&mut rng, config.challenges));
         let discards = Rc::new(RefCell::new(Discards::new()));
@@ -36,13 +48,14 @@ impl Cast {
         let book = Rc::clone(&discards);
         supervisor.enter(dataspace, move || Ledger::spawn(Rc::clone(&book)));
         let (ports, mut seeds) = (config.ephemeral_ports.clone(), ChaCha8Rng::from_rng(&mut rng));
-        supervisor.enter(dataspace, move || PortAllocator::spawn(ports.clone(), seeds.next_u64()));
+        supervisor.enter(dataspace, move || {
+            PortAllocator::spawn_beside(Rc::clone(&outside), ports.clone(), seeds.next_u64())
+        });
         let mut fresh = configs(config);
         supervisor.enter(dataspace, move || Ip::spawn(&fresh()));
         let (mut fresh, of_codec) = (configs(config), Rc::clone(&secrets));
         supervisor.enter(dataspace, move || Codec::spawn(&fresh(), Rc::clone(&of_codec)));
-        let mut fresh = configs(config);
-        supervisor.enter(dataspace, move || Udp::spawn(&fresh()));
+        supervisor.enter(dataspace, udp);
         let mut fresh = configs(config);
         supervisor.enter(dataspace, move || ListenerMatcher::spawn(&fresh()));
         let mut fresh = configs(config);

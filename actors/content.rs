@@ -193,6 +193,12 @@ pub enum ListenError {
     /// Too many listeners.
     #[error("too many listeners")]
     TooMany,
+    /// The operating system does not let this program use the port, such as one below 1024.
+    #[error("this program is not allowed to use the port")]
+    NotAllowed,
+    /// The operating system refuses for another reason, in its own words.
+    #[error("the operating system refuses: {0}")]
+    System(&'static str),
 }
 
 /// Whether a listener takes further connections.

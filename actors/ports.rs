@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 use netmart_bus::{Actor, Change, Context, Delivery, Handler, Spawn, Time, Watcher};
 use netmart_proto::wire::Protocol;
@@ -17,14 +18,18 @@ use crate::message::{
 };
 
 /// Knows who holds which port, from the facts that the holders state.
-#[derive(Debug)]
 pub struct PortAllocator {
     range: RangeInclusive<u16>,
+    outside: Outside,
     rng: ChaCha8Rng,
     held: BTreeMap<(Protocol, u16), Vec<Claim>>,
     /// Ports handed out whose holders have not stated so yet, oldest first.
     reserved: VecDeque<Reservation>,
 }
+
+/// Tells whether nobody outside of the stack holds a port: where datagrams go by sockets of the operating
+/// system, others have ports, too.
+pub type Outside = Rc<dyn Fn(PortKey) -> bool>;
 
 /// For whom a port is taken: a part of the addresses it could be used with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +66,15 @@ const MAX_RESERVED: usize = 65_536;
 impl PortAllocator {
     /// The allocator that hands out ports of `range`, in an order that follows from `seed`.
     pub fn spawn(range: RangeInclusive<u16>, seed: u64) -> Spawn<Self> {
+        Self::spawn_beside(Rc::new(|_| true), range, seed)
+    }
+
+    /// Like [`spawn`](Self::spawn), but of the ports that it may choose from it leaves out those that
+    /// somebody `outside` holds. Who names the port asks the operating system by binding it.
+    pub fn spawn_beside(outside: Outside, range: RangeInclusive<u16>, seed: u64) -> Spawn<Self> {
         let allocator = Self {
             range,
+            outside,
             rng: ChaCha8Rng::seed_from_u64(seed),
             held: BTreeMap::new(),
             reserved: VecDeque::new(),
@@ -101,7 +113,10 @@ impl PortAllocator {
         let start = self.rng.random_range(0..count);
         (0..count)
             .map(|step| (first + (start + step) % count) as u16)
-            .find(|port| self.is_free(PortKey { protocol, port: *port }, claim))
+            .find(|port| {
+                let port = PortKey { protocol, port: *port };
+                self.is_free(port, claim) && (self.outside)(port)
+            })
             .ok_or(PortError::Exhausted)
     }
 

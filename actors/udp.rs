@@ -4,15 +4,15 @@
 //! comes in or a provision of what goes out with the `local` end fixed. Its port is claimed from the port
 //! allocator; [`Bound`] or [`BindFailed`] tells how that went, and both end with the demand.
 
-mod ends;
+pub mod ends;
 
 use core::time::Duration;
 use std::net::IpAddr;
 
 use bytes::BytesMut;
 use netmart_bus::{
-    Actor, Change, Context, Delivery, Handler, Interest, Publisher, Role, Spawn, Timer, TimerToken,
-    Watcher,
+    Actor, Change, Context, Delivery, Handle, Handler, Interest, Publisher, Role, Spawn, Timer,
+    TimerToken, Watcher,
 };
 use netmart_proto::wire::icmp::IcmpErrorKind;
 use netmart_proto::wire::{ChecksumMode, EmitError, IpHeader, Packet, Protocol, udp as wire};
@@ -33,7 +33,7 @@ use crate::route::{Path, RouteTable, watch_routes, watches_routes};
 pub struct Udp {
     ttl: u8,
     routes: RouteTable,
-    ends: Ends,
+    ends: Ends<[Handle; 2], Handle>,
     /// Runs while an answer of the port allocator is awaited.
     patience: Option<Timer>,
     /// Identifications for datagrams that routers may fragment.
@@ -108,7 +108,7 @@ impl Udp {
     }
 
     fn fail(
-        ends: &mut Ends,
+        ends: &mut Ends<[Handle; 2], Handle>,
         local: LocalAddress,
         reason: ListenError,
         ctx: &mut Context<'_, Self>,
@@ -271,7 +271,7 @@ impl Unsent {
 }
 
 /// The address that a port is claimed on: every one, if the end has none of its own.
-fn claimed_ip(local: LocalAddress) -> Option<IpAddr> {
+pub fn claimed_ip(local: LocalAddress) -> Option<IpAddr> {
     Some(local.0.ip).filter(|ip| !ip.is_unspecified())
 }
 

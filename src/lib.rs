@@ -15,6 +15,7 @@
 //! | [`sim`] | stacks in a simulation with a virtual clock |
 //! | [`mod@bench`] | bulk transfers in a simulation, measured |
 //! | `drill` | packetdrill scripts, run against a stack in virtual time (feature `cli`) |
+//! | [`sockets`] | UDP by sockets of the operating system |
 //! | [`link`] | devices, and captures of what they carry |
 //! | [`trace`] | files of everything that happened on a bus, and how to read them |
 //! | [`bus`] | the dataspace: topics, interests, routing, turns, timers |
@@ -30,6 +31,7 @@ pub mod link;
 pub mod net;
 mod news;
 pub mod sim;
+pub mod sockets;
 pub mod stack;
 pub mod trace;
 pub mod wires;

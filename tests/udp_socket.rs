@@ -1,4 +1,5 @@
-//! UDP sockets behave like tokio's: each test body runs over both.
+//! UDP sockets behave like tokio's, over the stack's own IP and over sockets of the operating system: each
+//! test body runs over all three.
 
 #[path = "common/loopback.rs"]
 mod loopback;
@@ -9,6 +10,7 @@ use std::net::SocketAddr;
 use actix_rt::System;
 use loopback::own_address;
 use netmart::sim::WireConfig;
+use netmart::sockets::Sockets;
 use netmart::stack::{Link, Stack, wire};
 
 /// Makes sockets of one kind.
@@ -31,7 +33,7 @@ kind!(kernel, tokio::net::UdpSocket, |stack, addr| tokio::net::UdpSocket::bind(a
 kind!(ours, netmart::net::UdpSocket, |stack, addr| netmart::net::UdpSocket::bind(stack, addr));
 
 /// Runs a test body over tokio's sockets, then over ours, at a loopback address of its own.
-macro_rules! both {
+macro_rules! all {
     ($(async fn $name:ident($stack:ident, $here:ident) $body:block)*) => {$(
         #[tokio::test]
         async fn $name() {
@@ -47,11 +49,18 @@ macro_rules! both {
                 let ($stack, $here) = (&stack, here.as_str());
                 $body
             }
+            {
+                use ours::bind;
+                let sockets = Stack::builder().seed(1).sockets(Sockets::new());
+                let stack = sockets.start_on_own_thread().unwrap();
+                let ($stack, $here) = (&stack, here.as_str());
+                $body
+            }
         }
     )*};
 }
 
-both! {
+all! {
     async fn a_datagram_arrives_whole_with_its_sender(stack, here) {
         let (one, other) = (
             bind(stack, here).await.unwrap(),

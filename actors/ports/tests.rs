@@ -37,8 +37,12 @@ struct Office {
 
 impl Office {
     fn new(range: RangeInclusive<u16>, seed: u64) -> Self {
+        Self::of(PortAllocator::spawn(range, seed))
+    }
+
+    fn of(allocator: Spawn<PortAllocator>) -> Self {
         let mut dataspace = Dataspace::new(Config::default());
-        dataspace.spawn(PortAllocator::spawn(range, seed));
+        dataspace.spawn(allocator);
         let answers = Rc::new(RefCell::new(Vec::new()));
         let asker = dataspace.spawn(
             Spawn::new("asker", Asker(Rc::clone(&answers)))
@@ -66,6 +70,15 @@ impl Office {
         assert_eq!(self.dataspace.run(self.now), Ran::Idle);
         handle
     }
+}
+
+#[test]
+fn what_others_on_the_machine_hold_is_not_chosen_but_may_be_named() {
+    let outside = Rc::new(|key: PortKey| key.port == 5001);
+    let mut office = Office::of(PortAllocator::spawn_beside(outside, 5000..=5002, 1));
+    assert_eq!(office.ask(None, None, None), Ok(5001));
+    assert_eq!(office.ask(None, None, None), Err(PortError::Exhausted));
+    assert_eq!(office.ask(Some(5000), None, None), Ok(5000));
 }
 
 #[test]

@@ -1,19 +1,19 @@
-//! The ends that somebody wants, and how far each has come.
+//! The ends that somebody wants, and how far each has come: what every provider of datagrams keeps, the one
+//! over ip as well as one that holds sockets of the operating system.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netmart_bus::Handle;
-
 use crate::address::{Address, LocalAddress};
 use crate::message::{ListenError, UdpDatagram};
 
-/// A value that knows the ends; its actor does what the [`Verdict`]s say.
+/// A value that knows the ends; its actor does what the [`Verdict`]s say. `B` is what an end holds while it is
+/// bound, `F` while it cannot be: both are dropped with the last interest.
 #[derive(Debug)]
-pub(super) struct Ends {
+pub struct Ends<B, F> {
     limit: usize,
     /// By port first, so that the ends of one port are neighbours.
-    ends: BTreeMap<(u16, IpAddr), End>,
+    ends: BTreeMap<(u16, IpAddr), End<B, F>>,
     /// How many of them have not failed.
     open: usize,
     /// Ends whose port is to be claimed; the allocator has been asked for the first.
@@ -22,27 +22,27 @@ pub(super) struct Ends {
 
 /// An end that somebody wants.
 #[derive(Debug)]
-struct End {
+struct End<B, F> {
     /// How many interests want it.
     interests: usize,
-    state: State,
+    state: State<B, F>,
 }
 
 #[derive(Debug)]
-enum State {
+enum State<B, F> {
     /// Its port is being claimed; what shall be sent waits.
     Claiming(Vec<UdpDatagram>),
-    /// It is bound, as these facts say.
-    Bound(#[expect(dead_code, reason = "held, so that the facts hold")] [Handle; 2]),
-    /// It could not be bound, as this fact says.
-    Failed(#[expect(dead_code, reason = "held, so that the fact holds")] Handle),
+    /// It is bound, and holds what says so.
+    Bound(B),
+    /// It could not be bound, and holds what says so.
+    Failed(F),
     /// It could not be bound, and the fact is about to be stated.
     Failing,
 }
 
 /// What an interest leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     /// The end is known already.
     Nothing,
     /// The end is in line for its port, and nobody was before it.
@@ -54,14 +54,14 @@ pub(super) enum Verdict {
 /// The most datagrams that wait for the port of an end to be claimed.
 const WAITING: usize = 64;
 
-impl Ends {
+impl<B, F> Ends<B, F> {
     /// No ends, and room for `limit`.
-    pub(super) const fn new(limit: usize) -> Self {
+    pub const fn new(limit: usize) -> Self {
         Self { limit, ends: BTreeMap::new(), open: 0, line: VecDeque::new() }
     }
 
     /// One more interest wants `local`, which is an address of ours or not.
-    pub(super) fn wanted(&mut self, local: LocalAddress, is_possible: bool) -> Verdict {
+    pub fn wanted(&mut self, local: LocalAddress, is_possible: bool) -> Verdict {
         if let Some(end) = self.ends.get_mut(&key(local)) {
             end.interests += 1;
             return Verdict::Nothing;
@@ -85,7 +85,7 @@ impl Ends {
     }
 
     /// One interest less wants `local`. With the last one all that was stated of the end is retracted.
-    pub(super) fn unwanted(&mut self, local: LocalAddress) {
+    pub fn unwanted(&mut self, local: LocalAddress) {
         let Some(end) = self.ends.get_mut(&key(local)) else { return };
         end.interests -= 1;
         if end.interests == 0
@@ -98,26 +98,39 @@ impl Ends {
 
     /// The end whose port is to be claimed now. It stays in line when the last interest leaves, for the
     /// allocator's answer is still to come.
-    pub(super) fn next_in_line(&self) -> Option<LocalAddress> {
+    pub fn next_in_line(&self) -> Option<LocalAddress> {
         self.line.front().copied()
     }
 
     /// Whether an end of `port` is bound.
-    pub(super) fn holds_port(&self, port: u16) -> bool {
+    pub fn holds_port(&self, port: u16) -> bool {
         let first = (port, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let last = (port, IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)));
         self.ends.range(first..=last).any(|(_, end)| matches!(end.state, State::Bound(_)))
     }
 
-    /// The first in line is bound, as `facts` say, which end here if nobody wants it any more. What waited
+    /// The first in line is bound and holds `held`, which ends here if nobody wants it any more. What waited
     /// for it can be sent.
-    pub(super) fn bound(&mut self, local: LocalAddress, facts: [Handle; 2]) -> Vec<UdpDatagram> {
+    pub fn bound(&mut self, local: LocalAddress, held: B) -> Vec<UdpDatagram> {
         self.leave_line(local);
-        self.replace(local, State::Bound(facts))
+        self.replace(local, State::Bound(held))
     }
 
-    /// `local` cannot be bound, as `fact` says. What waited for it is lost.
-    pub(super) fn failed(&mut self, local: LocalAddress, fact: Handle) -> Vec<UdpDatagram> {
+    /// What `local` holds, if it is bound.
+    pub fn held(&self, local: LocalAddress) -> Option<&B> {
+        match self.ends.get(&key(local)) {
+            Some(End { state: State::Bound(held), .. }) => Some(held),
+            _ => None,
+        }
+    }
+
+    /// Whether anybody wants `local`.
+    pub fn is_wanted(&self, local: LocalAddress) -> bool {
+        self.ends.contains_key(&key(local))
+    }
+
+    /// `local` cannot be bound, and holds the `fact` that says so. What waited for it is lost.
+    pub fn failed(&mut self, local: LocalAddress, fact: F) -> Vec<UdpDatagram> {
         self.leave_line(local);
         if let Some(End { state: State::Claiming(_), .. }) = self.ends.get(&key(local)) {
             self.open -= 1;
@@ -125,13 +138,14 @@ impl Ends {
         self.replace(local, State::Failed(fact))
     }
 
-    fn leave_line(&mut self, local: LocalAddress) {
+    /// `local`, if it is the first in line, is not any more.
+    pub fn leave_line(&mut self, local: LocalAddress) {
         if self.line.front() == Some(&local) {
             self.line.pop_front();
         }
     }
 
-    fn replace(&mut self, local: LocalAddress, state: State) -> Vec<UdpDatagram> {
+    fn replace(&mut self, local: LocalAddress, state: State<B, F>) -> Vec<UdpDatagram> {
         let Some(end) = self.ends.get_mut(&key(local)) else { return Vec::new() };
         match std::mem::replace(&mut end.state, state) {
             State::Claiming(waiting) => waiting,
@@ -140,10 +154,11 @@ impl Ends {
     }
 
     /// The datagram if its end is bound; nothing if it waits until that is.
-    pub(super) fn admit(
-        &mut self,
-        datagram: UdpDatagram,
-    ) -> Result<Option<UdpDatagram>, &'static str> {
+    ///
+    /// # Errors
+    ///
+    /// Why it is dropped, as a stable name.
+    pub fn admit(&mut self, datagram: UdpDatagram) -> Result<Option<UdpDatagram>, &'static str> {
         match self.ends.get_mut(&key(datagram.key.local)).map(|end| &mut end.state) {
             Some(State::Bound(_)) => Ok(Some(datagram)),
             Some(State::Claiming(waiting)) if waiting.len() < WAITING => {
@@ -157,7 +172,7 @@ impl Ends {
 
     /// The bound end that a datagram to `port` of `ip` is for: the one with that address before one with
     /// none. An end with the unspecified address of IPv6 takes IPv4 too, if no other does.
-    pub(super) fn reached_by(&self, ip: IpAddr, port: u16) -> Option<LocalAddress> {
+    pub fn reached_by(&self, ip: IpAddr, port: u16) -> Option<LocalAddress> {
         let unspecified_v4 = ip.is_ipv4().then_some(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let candidates = [Some(ip), unspecified_v4, Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED))];
         candidates.into_iter().flatten().find_map(|ip| {

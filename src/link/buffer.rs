@@ -10,7 +10,7 @@ use bytes::Bytes;
 ///
 /// The one that came back last is handed out first: it is the one most likely in the cache.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     spare: Mutex<Vec<Box<[u8]>>>,
     /// Octets of a buffer.
     size: usize,
@@ -20,12 +20,12 @@ pub(super) struct Pool {
 
 impl Pool {
     /// A pool of buffers of `size` octets that keeps at most `limit` spare ones.
-    pub(super) fn new(size: usize, limit: usize) -> Arc<Self> {
+    pub(crate) fn new(size: usize, limit: usize) -> Arc<Self> {
         Arc::new(Self { spare: Mutex::new(Vec::with_capacity(limit)), size, limit })
     }
 
     /// A spare buffer, or a new one. What it holds is left over from its last use.
-    pub(super) fn take(self: &Arc<Self>) -> Slot {
+    pub(crate) fn take(self: &Arc<Self>) -> Slot {
         let spare = self.lock().pop();
         let buffer = spare.unwrap_or_else(|| vec![0; self.size].into_boxed_slice());
         Slot { buffer, pool: Arc::clone(self) }
@@ -46,19 +46,19 @@ impl Pool {
 
 /// A buffer in use. Dropping it, or the last slice made of it, returns it to its pool.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     buffer: Box<[u8]>,
     pool: Arc<Pool>,
 }
 
 impl Slot {
     /// The whole buffer, to be read into.
-    pub(super) fn as_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn as_mut(&mut self) -> &mut [u8] {
         &mut self.buffer
     }
 
     /// Hands out the octets in `range` without copying them.
-    pub(super) fn into_bytes(self, range: Range<usize>) -> Bytes {
+    pub(crate) fn into_bytes(self, range: Range<usize>) -> Bytes {
         Bytes::from_owner(self).slice(range)
     }
 }

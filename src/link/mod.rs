@@ -8,7 +8,7 @@
 //! A link moves packets and nothing else: it keeps no queue beyond the device's own and reads no
 //! clock. Whoever drives it stamps the arrival, and counts what a full device refused.
 
-mod buffer;
+pub(crate) mod buffer;
 mod checksum;
 pub mod tap;
 pub mod tun;

@@ -62,6 +62,8 @@ pub(crate) fn not_bound(error: ListenError) -> Error {
         ListenError::Port(PortError::InUse | PortError::Exhausted) => ErrorKind::AddrInUse,
         ListenError::NotLocal => ErrorKind::AddrNotAvailable,
         ListenError::TooMany => ErrorKind::QuotaExceeded,
+        ListenError::NotAllowed => ErrorKind::PermissionDenied,
+        ListenError::System(_) => ErrorKind::Other,
     };
     Error::new(kind, error)
 }

@@ -17,6 +17,7 @@ use super::memory::WireEnd;
 use super::{Mailbox, Settings, Stack};
 use crate::addresses::Addresses;
 use crate::link::tun::{TunConfig, TunError};
+use crate::sockets::Sockets;
 
 /// Describes a stack; see [`Stack::builder`].
 pub struct Builder {
@@ -25,6 +26,7 @@ pub struct Builder {
     pub(super) limits: netmart_bus::Config,
     pub(super) links: Vec<Link>,
     pub(super) setup: Vec<Setup>,
+    pub(super) sockets: Option<Sockets>,
     settings: Settings,
 }
 
@@ -40,6 +42,7 @@ impl Default for Builder {
             limits,
             links: Vec::new(),
             setup: Vec::new(),
+            sockets: None,
             settings: Settings { window: WINDOW, backlog: BACKLOG },
         }
     }
@@ -60,6 +63,9 @@ pub enum StartError {
     /// A TUN device could not be opened.
     #[error(transparent)]
     Tun(#[from] TunError),
+    /// The operating system refuses what sockets need.
+    #[error("no sockets: {0}")]
+    Sockets(#[source] io::Error),
     /// There is no actix arbiter here.
     #[error("a stack starts on an actix arbiter; elsewhere it needs a thread of its own")]
     NoArbiter,
@@ -146,6 +152,14 @@ impl Builder {
     #[must_use]
     pub fn link(mut self, link: Link) -> Self {
         self.links.push(link);
+        self
+    }
+
+    /// Lets UDP datagrams, and with them all that is carried in them, go by sockets of the operating system
+    /// instead of the stack's own IP. Such a stack needs no link.
+    #[must_use]
+    pub fn sockets(mut self, sockets: Sockets) -> Self {
+        self.sockets = Some(sockets);
         self
     }
 

@@ -13,11 +13,12 @@ use actix::{Actor, ActorContext, AsyncContext, SpawnHandle, StreamHandler};
 use futures_util::stream::{Stream, StreamExt};
 use netmart_actors::cast::Cast;
 use netmart_actors::clock::instant;
+use netmart_actors::config::Config;
 use netmart_actors::ledger::Discards;
 use netmart_actors::link::{self, Device, LinkConfig, LinkCounters, Tap};
-use netmart_actors::message::{Arrival, LinkId, OnLink};
+use netmart_actors::message::{Arrival, Discard, DiscardKey, LinkId, OnLink, PortKey};
 use netmart_bus::{ActorId, Dataspace, Ran, Time};
-use netmart_proto::wire::Packet;
+use netmart_proto::wire::{Packet, Protocol};
 use tokio::sync::oneshot;
 
 use super::builder::{Builder, Kind, Link, StartError};
@@ -29,6 +30,7 @@ use super::touch::{FaceId, OfFace, Touch};
 use super::{LinkReport, Report, tun};
 use crate::link::tun::Tun;
 use crate::net::SocketEnds;
+use crate::sockets::{Arrivals, News, Provider, Reactor};
 
 /// The dataspace of a running stack, and what its host keeps beside it.
 pub(crate) struct Inside {
@@ -37,6 +39,8 @@ pub(crate) struct Inside {
     discards: Rc<RefCell<Discards>>,
     links: BTreeMap<LinkId, RunningLink>,
     socket_ends: SocketEnds,
+    /// The sockets of the operating system, if they carry the stack's datagrams.
+    sockets: Option<Rc<Reactor>>,
 }
 
 struct RunningLink {
@@ -54,6 +58,8 @@ pub(super) enum Input {
     Packets(LinkId, Vec<Packet>),
     /// The device of a link is gone.
     LinkLost(LinkId, io::Error),
+    /// What came by sockets of the operating system.
+    Sockets(Vec<News>),
 }
 
 /// The inputs that a link brings.
@@ -62,10 +68,14 @@ pub(super) type Inputs = Pin<Box<dyn Stream<Item = Input>>>;
 impl Inside {
     /// The stack that `builder` describes, its links open.
     pub(super) fn build(builder: Builder) -> Result<(Self, Vec<Inputs>), StartError> {
-        let Builder { config, limits, links, setup, .. } = builder;
+        let Builder { config, limits, links, setup, sockets, .. } = builder;
+        let sockets = sockets.map(Reactor::open).transpose().map_err(StartError::Sockets)?;
         let mut dataspace = Dataspace::new(limits);
         setup.into_iter().for_each(|act| act(&mut dataspace));
-        let Cast { discards } = Cast::enter(&mut dataspace, &config);
+        let Cast { discards } = match &sockets {
+            Some(sockets) => enter_with_sockets(&mut dataspace, &config, sockets),
+            None => Cast::enter(&mut dataspace, &config),
+        };
         Narrator::wanted().map(|narrator| dataspace.spawn(narrator));
         let clock = Clock::start();
         let mut inside = Self {
@@ -74,10 +84,15 @@ impl Inside {
             discards,
             links: BTreeMap::new(),
             socket_ends: SocketEnds::default(),
+            sockets,
         };
-        let inputs: Result<_, _> =
+        let inputs: Result<Vec<_>, _> =
             (1..).map(LinkId).zip(links).map(|(id, link)| inside.open(id, link)).collect();
-        Ok((inside, inputs?))
+        let mut inputs = inputs?;
+        inputs.extend(inside.sockets.as_ref().map(|sockets| -> Inputs {
+            Box::pin(Arrivals::of(Rc::clone(sockets)).map(Input::Sockets))
+        }));
+        Ok((inside, inputs))
     }
 
     fn open(&mut self, id: LinkId, link: Link) -> Result<Inputs, StartError> {
@@ -136,6 +151,30 @@ impl Inside {
         }
     }
 
+    fn sockets_told(&mut self, news: Vec<News>) {
+        for news in news {
+            let taken = match news {
+                News::Datagram(datagram) => self.dataspace.inject(datagram),
+                News::Error(error) => self.dataspace.inject(error),
+                News::Discard(reason, count) => {
+                    let why = DiscardKey { place: "sockets", reason };
+                    self.dataspace.inject(Discard { why, count })
+                }
+            };
+            if let (Err(_), Some(sockets)) = (taken, &self.sockets) {
+                sockets.overrun();
+            }
+        }
+    }
+
+    /// Lets leave what the last run has sent by sockets; tells whether that led to news.
+    pub(super) fn flush(&mut self) -> bool {
+        let news = self.sockets.as_ref().map(|sockets| sockets.flush()).unwrap_or_default();
+        let is_news = !news.is_empty();
+        self.sockets_told(news);
+        is_news
+    }
+
     /// The UDP ends that sockets hold.
     pub(crate) fn socket_ends(&self) -> SocketEnds {
         Rc::clone(&self.socket_ends)
@@ -149,8 +188,20 @@ impl Inside {
             footprint: self.dataspace.footprint(),
             discards: self.discards.borrow().clone(),
             links,
+            sockets: self.sockets.as_ref().map(|sockets| sockets.report()),
         }
     }
+}
+
+/// The cast, with sockets of the operating system in the place of UDP over ip.
+fn enter_with_sockets(dataspace: &mut Dataspace, config: &Config, sockets: &Rc<Reactor>) -> Cast {
+    let of_allocator = Rc::clone(sockets);
+    let is_free =
+        move |port: PortKey| port.protocol != Protocol::UDP || of_allocator.reserve(port.port);
+    let (sockets, most) = (Rc::clone(sockets), config.max_bound);
+    Cast::enter_with(dataspace, config, Rc::new(is_free), move || {
+        Provider::spawn(Rc::clone(&sockets), most)
+    })
 }
 
 impl RunningLink {
@@ -224,6 +275,7 @@ impl Host {
     /// Works until nothing is left to do for now, or others must have their turn first.
     fn step(&mut self, ctx: &mut actix::Context<Self>) {
         let ran = self.inside.dataspace.run(self.inside.clock.now());
+        let ran = if self.inside.flush() { Ran::BudgetSpent } else { ran };
         for _ in 0..self.untold.len() {
             if let Some(face) = self.untold.pop_front() {
                 self.tell(face);
@@ -232,6 +284,7 @@ impl Host {
         if let Some(closing) = &mut self.closing
             && closing.is_over(&mut self.inside)
         {
+            self.inside.flush();
             return ctx.stop();
         }
         match ran {
@@ -294,6 +347,7 @@ impl StreamHandler<Input> for Host {
             }
             Input::Packets(link, packets) => self.inside.packets_arrived(link, packets),
             Input::LinkLost(link, error) => self.inside.link_lost(link, &error),
+            Input::Sockets(news) => self.inside.sockets_told(news),
         }
         self.step(ctx);
     }

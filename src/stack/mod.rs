@@ -50,6 +50,7 @@ pub(crate) use self::host::Inside;
 pub(crate) use self::mailbox::{Command, Mailbox};
 pub use self::memory::{WireEnd, wire};
 use self::touch::FaceId;
+use crate::sockets::SocketsReport;
 
 /// How long [`Stack::shutdown`] lets connections end in order.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -131,6 +132,8 @@ pub struct Report {
     pub discards: Discards,
     /// What the links have carried.
     pub links: BTreeMap<LinkId, LinkReport>,
+    /// What sockets of the operating system have carried, if the stack has any.
+    pub sockets: Option<SocketsReport>,
 }
 
 /// What a link has carried so far.
