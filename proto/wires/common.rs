@@ -283,6 +283,7 @@ impl<P> Common<P> {
             rto: self.rto.current(),
             counters: self.counters.clone(),
             streams: Vec::new(),
+            shown: None,
         }
     }
 }

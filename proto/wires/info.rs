@@ -34,6 +34,8 @@ pub struct Info {
     pub counters: Counters,
     /// Its streams in the order of their numbers, where the wire has streams.
     pub streams: Vec<StreamInfo>,
+    /// The socket in words, as the original shows it, where it does.
+    pub shown: Option<String>,
 }
 
 /// What was counted. Octets are those of the application unless said otherwise.

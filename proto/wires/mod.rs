@@ -12,6 +12,7 @@
 //! | `queue`, `timer`, `rto`, `cwnd` | what waits, when it is looked at again, how much may be under way |
 //! | `registry` | the list of wires |
 //! | `report` | what the originals show their users |
+//! | `mischief` | a network that is bad on purpose |
 //!
 //! Each wire is spoken by an existing program as well, its *original*. A session talks to such a peer
 //! by the peer's own habits, and to another careful peer without them ([`Mode`]); which of the two it
@@ -29,6 +30,7 @@ mod event;
 pub mod faketcp;
 mod half;
 mod info;
+mod mischief;
 mod queue;
 pub mod quiq;
 mod registry;
@@ -50,6 +52,7 @@ use crate::Instant;
 pub use common::{Common, Role};
 pub use event::{Event, Phase, Reason, Unfit, WriteError};
 pub use info::{Counters, Discard, Fault, Info, Mode, StreamInfo};
+pub use mischief::{Mischief, Odds};
 pub use registry::{Kind, Visitor};
 pub use report::Action;
 pub use timer::TimerKind;
@@ -249,6 +252,9 @@ pub trait Wire: Debug + Sized + 'static {
 
     /// The name of the state, for people.
     fn state(&self) -> &'static str;
+
+    /// Whether a packet carries octets of the application's, or says how many there are.
+    fn carries_data(packet: &Self::Packet) -> bool;
 
     /// A line of the log about a packet, in the manner of the original where it keeps a log. `role` says which side
     /// writes it.

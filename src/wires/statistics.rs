@@ -151,6 +151,7 @@ mod tests {
             rto: Duration::from_millis(20),
             counters,
             streams: vec![stream],
+            shown: None,
         }
     }
 

@@ -78,6 +78,10 @@ impl Wire for Session {
         self.side.produce(&mut self.common, now);
     }
 
+    fn carries_data(packet: &Cs488Packet) -> bool {
+        matches!(packet.body, Body::Client(_)) && matches!(packet.flag, Flag::Data | Flag::Ack)
+    }
+
     fn log_line(role: Role, action: Action, packet: &Cs488Packet) -> String {
         original::log_line(role, action, packet)
     }

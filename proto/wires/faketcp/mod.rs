@@ -22,6 +22,6 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub use original::{Mischief, SocketError, numbered_datagrams};
+pub use original::{SocketError, numbered_datagrams};
 pub use packet::{FIN, FaketcpPacket, Flags, HEADER, MOST_PAYLOAD};
 pub use session::Session;

@@ -1,16 +1,13 @@
-//! What the original shows its user: errors, the datagram and the socket in words, and a network that is bad
-//! on purpose.
+//! What the original shows its user: errors, the datagram and the socket in words.
 
 use core::fmt::{self, Write as _};
-use std::collections::VecDeque;
 
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::super::{Action, Reason, Transmit, WriteError};
+use super::super::{Action, Reason, WriteError};
 use super::packet::{FaketcpPacket, Flags, HEADER};
 use super::session::Session;
-use crate::netem::Chance;
 
 /// The original's errors, and what it had none for.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -117,59 +114,6 @@ impl fmt::Display for Session {
             rcv_nxt - unread,
             self.rcv.window(&self.common.inbox),
         )
-    }
-}
-
-/// The original's options: probabilities with which data is delayed, doubled and lost as it is sent, drawn one
-/// after the other. Nothing happens to other datagrams, and a socket that `accept` made has none of it.
-#[derive(Clone, Debug)]
-pub struct Mischief {
-    ploss: f64,
-    pdup: f64,
-    pdelay: f64,
-    chance: Chance,
-    /// Held until the next data that really goes out.
-    held: Option<Transmit<FaketcpPacket>>,
-    out: VecDeque<(Action, Transmit<FaketcpPacket>)>,
-}
-
-impl Mischief {
-    /// Probabilities between 0 and 1; `seed` decides all that is left to chance.
-    pub fn new(ploss: f64, pdup: f64, pdelay: f64, seed: u64) -> Self {
-        let (held, out) = (None, VecDeque::new());
-        Self { ploss, pdup, pdelay, chance: Chance::new(seed), held, out }
-    }
-
-    /// Takes a packet that a session sends; what becomes of it comes out of [`poll`](Self::poll).
-    pub fn handle(&mut self, transmit: Transmit<FaketcpPacket>) {
-        if !transmit.packet.flags.has(Flags::DATA) {
-            self.out.push_back((Action::Send, transmit));
-            return;
-        }
-        let delayed = self.chance.happens(self.pdelay) && self.held.is_none();
-        let doubled = self.chance.happens(self.pdup);
-        let lost = self.chance.happens(self.ploss);
-        if delayed {
-            self.out.push_back((Action::SendDelayed, transmit.clone()));
-            self.held = Some(transmit);
-            return;
-        }
-        if lost {
-            self.out.push_back((Action::SendLost, transmit.clone()));
-            return;
-        }
-        self.out.push_back((Action::Send, transmit.clone()));
-        if doubled {
-            self.out.push_back((Action::SendDuplicate, transmit));
-        }
-        if let Some(held) = self.held.take() {
-            self.out.push_back((Action::Send, held));
-        }
-    }
-
-    /// What happens next: a packet is sent, unless the action says that it is delayed or lost.
-    pub fn poll(&mut self) -> Option<(Action, Transmit<FaketcpPacket>)> {
-        self.out.pop_front()
     }
 }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::super::rto::Rto;
 use super::super::{
-    Action, AnswersFrom, Borders, Chunk, Common, Config, Directions, Discard, Mode, Outcome,
+    Action, AnswersFrom, Borders, Chunk, Common, Config, Directions, Discard, Info, Mode, Outcome,
     Profile, Role, TimerKind, Wire,
 };
 use super::original;
@@ -317,6 +317,10 @@ impl Wire for Session {
         Some(chunk)
     }
 
+    fn carries_data(packet: &FaketcpPacket) -> bool {
+        packet.flags.has(Flags::DATA)
+    }
+
     fn log_line(_role: Role, action: Action, packet: &FaketcpPacket) -> String {
         original::log_line(action, packet)
     }
@@ -331,5 +335,10 @@ impl Wire for Session {
             State::Parting => "PARTING",
             State::Closed => "CLOSED",
         }
+    }
+
+    fn info(&self) -> Info {
+        let shown = Some(self.to_string());
+        Info { shown, ..self.common.info(Self::PROFILE.name, self.state()) }
     }
 }

@@ -96,6 +96,10 @@ impl Wire for Session {
         }
     }
 
+    fn carries_data(packet: &QuiqPacket) -> bool {
+        packet.kind.is_data()
+    }
+
     fn log_line(_role: Role, action: Action, packet: &QuiqPacket) -> String {
         original::log_line(action, packet)
     }

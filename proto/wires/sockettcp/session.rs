@@ -292,6 +292,10 @@ impl Wire for Session {
         }
     }
 
+    fn carries_data(packet: &SockettcpPacket) -> bool {
+        !packet.syn && !packet.ack && !packet.fin
+    }
+
     fn log_line(_role: Role, action: Action, packet: &SockettcpPacket) -> String {
         original::log_line(action, packet)
     }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::{Borders, Config, Directions, Event, Kind, Reason, Visitor, Wire};
+use super::super::{Borders, Codec as _, Config, Directions, Event, Kind, Reason, Visitor, Wire};
 use super::data::{Content, SIZES, assemble, writes};
 use super::pair::{Pair, weather};
 use crate::netem;
@@ -147,6 +147,25 @@ impl Visitor for Large {
     }
 }
 
+struct WhatCarriesData;
+
+impl Visitor for WhatCarriesData {
+    type Output = ();
+
+    fn visit<W: Wire>(self) {
+        let mut pair = Pair::<W>::new(Config::default(), &weather(0.0, 0.0, 0.0), 3);
+        pair.client.to_send.extend(writes::<W>(&Content::Random.octets(5_000)));
+        pair.client.closes_after = Some(0);
+        assert!(pair.run(Duration::from_secs(60)), "{pair:#?}");
+        let sent = pair.log.iter().map(|(_, datagram)| W::Packet::parse(datagram.octets.clone()));
+        let sent: Vec<_> = sent.collect::<Result<_, _>>().expect("packets");
+        let data = sent.iter().filter(|packet| W::carries_data(packet)).count();
+        assert_eq!(data as u64, pair.client.session.info().counters.data_packets_sent);
+        let [first, .., last] = &sent[..] else { panic!("{sent:?}") };
+        assert!(!W::carries_data(first) && !W::carries_data(last), "{first:?} {last:?}");
+    }
+}
+
 /// A test per wire, so that a failure names it.
 macro_rules! over_every_wire {
     ($($wire:ident)*) => {
@@ -170,6 +189,11 @@ macro_rules! over_every_wire {
             #[test]
             fn a_large_file_arrives() {
                 kind().visit(Large);
+            }
+
+            #[test]
+            fn what_carries_data_is_known() {
+                kind().visit(WhatCarriesData);
             }
 
             #[test]

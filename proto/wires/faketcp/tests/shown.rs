@@ -1,7 +1,9 @@
 //! What the original shows its user.
 
-use super::super::super::{Action, Codec, Fault, Reason, Role, Transmit, Wire, WriteError};
-use super::super::{Mischief, SocketError, numbered_datagrams};
+use super::super::super::{
+    Action, Codec, Fault, Mischief, Odds, Reason, Role, Transmit, Wire, WriteError,
+};
+use super::super::{SocketError, numbered_datagrams};
 use super::*;
 
 #[test]
@@ -31,6 +33,7 @@ fn a_socket_in_words() {
         "SOCKET(STATE=ESTABLISHED, SND_NXT=2, SND_UNA=1, SND_RDY=2, SND_WND=15, ISS=100, \
          RCV_NXT=2, RCV_UNA=1, RCV_WND=1023, IRS=500)"
     );
+    assert_eq!(script.session.info().shown, Some(script.session.to_string()));
 }
 
 #[test]
@@ -47,11 +50,11 @@ fn its_errors_have_their_names() {
     assert_eq!(SocketError::from(Reason::Vanished).to_string(), "the peer has vanished");
 }
 
-fn through(mischief: &mut Mischief, packets: &[P]) -> Vec<(Action, P)> {
+fn through(mischief: &mut Mischief<P>, packets: &[P]) -> Vec<(Action, P)> {
     let mut out = Vec::new();
     for packet in packets {
         let transmit = Transmit { packet: packet.clone(), to: address(PEER), again: false };
-        mischief.handle(transmit);
+        mischief.handle::<Session>(transmit);
         out.extend(core::iter::from_fn(|| mischief.poll()).map(|(action, t)| (action, t.packet)));
     }
     out
@@ -61,7 +64,7 @@ fn through(mischief: &mut Mischief, packets: &[P]) -> Vec<(Action, P)> {
 fn mischief_is_done_to_data_only() {
     let (one, two) = (data(101, 501, 16, "one"), data(102, 501, 16, "two"));
     let ack = packet(ACK, 101, 501, 16);
-    let certain = |ploss, pdup, pdelay| Mischief::new(ploss, pdup, pdelay, 1);
+    let certain = |loss, dup, delay| Mischief::new(Odds { loss, dup, delay }, 1);
     let both = [one.clone(), ack.clone(), two.clone()];
     assert_eq!(
         through(&mut certain(1.0, 0.0, 0.0), &both),
@@ -89,7 +92,7 @@ fn mischief_is_done_to_data_only() {
 
 #[test]
 fn chance_keeps_to_its_probability() {
-    let mut mischief = Mischief::new(0.25, 0.0, 0.0, 7);
+    let mut mischief = Mischief::new(Odds { loss: 0.25, ..Odds::default() }, 7);
     let packets = vec![data(101, 501, 16, "x"); 4_000];
     let out = through(&mut mischief, &packets);
     let lost = out.iter().filter(|(action, _)| *action == Action::SendLost).count();
