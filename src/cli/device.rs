@@ -1,7 +1,8 @@
 //! The TUN device that a stack of the command line stands on, and who has which address on it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -9,7 +10,7 @@ use ipnet::IpNet;
 use netmart::actors::message::LinkId;
 use netmart::bus::Dataspace;
 use netmart::link::tun::TunConfig;
-use netmart::stack::{Capture, Link, Stack};
+use netmart::stack::{Builder, Capture, Link, Stack};
 use netmart::trace::LiveTrace;
 use tokio::sync::oneshot;
 
@@ -70,6 +71,26 @@ pub(super) struct Plan {
 }
 
 impl Device {
+    /// A device with nothing special about it.
+    pub(super) fn plain(tun: String, address: Vec<String>, host_address: Vec<String>) -> Self {
+        let TunConfig { mtu, tx_queue_len, .. } = TunConfig::default();
+        Self {
+            tun,
+            address,
+            host_address,
+            mtu,
+            txqueuelen: tx_queue_len,
+            no_offload: false,
+            trace: None,
+            pcap: None,
+        }
+    }
+
+    /// Records every event in a file, if there is one.
+    pub(super) fn recorded(self, trace: Option<PathBuf>) -> Self {
+        Self { trace, ..self }
+    }
+
     /// Opens the device and starts a stack on it, on a thread of its own.
     pub(super) fn start(self) -> Result<Running> {
         let plan = Plan::make(&self.address, &self.host_address)?;
@@ -88,7 +109,7 @@ impl Device {
         for route in plan.default_routes() {
             link = link.route(route);
         }
-        let mut builder = Stack::builder();
+        let builder = Stack::builder();
         let mut capture = None;
         if let Some(path) = self.pcap {
             let file = Capture::create(&path)
@@ -96,14 +117,7 @@ impl Device {
             link = link.tap(file.interface(&name));
             capture = Some((file, path));
         }
-        let mut trace = None;
-        if let Some(path) = self.trace {
-            let file = LiveTrace::create(&path)
-                .with_context(|| format!("could not write {}", path.display()))?;
-            let recorder = file.recorder(&name);
-            builder = builder.setup(|dataspace| dataspace.set_recorder(Some(Box::new(recorder))));
-            trace = Some((file, path));
-        }
+        let (builder, trace) = recorded(builder, self.trace.as_deref(), &name)?;
         let stack = builder.link(link).start_on_own_thread();
         let stack = stack.with_context(|| format!("could not set up {name}"))?;
         Ok(Running { stack, plan, trace, capture })
@@ -116,7 +130,26 @@ impl Device {
     }
 }
 
+/// Has every event recorded in the file at `path`, if there is one, as those of `place`.
+pub(super) fn recorded(
+    builder: Builder,
+    path: Option<&Path>,
+    place: &str,
+) -> Result<(Builder, Option<(LiveTrace, PathBuf)>)> {
+    let Some(path) = path else { return Ok((builder, None)) };
+    let file =
+        LiveTrace::create(path).with_context(|| format!("could not write {}", path.display()))?;
+    let recorder = file.recorder(place);
+    let builder = builder.setup(|dataspace| dataspace.set_recorder(Some(Box::new(recorder))));
+    Ok((builder, Some((file, path.to_owned()))))
+}
+
 impl Running {
+    /// A stack that needs no device.
+    pub(super) fn bare(stack: Stack, trace: Option<(LiveTrace, PathBuf)>) -> Self {
+        Self { stack, plan: Plan { own: Vec::new(), host: Vec::new() }, trace, capture: None }
+    }
+
     /// Waits until the device is gone, taken away by somebody else, or the stack is.
     pub(super) async fn lost(&self) {
         let (gone, is_gone) = oneshot::channel();
@@ -131,6 +164,16 @@ impl Running {
     /// Shuts the stack down and completes what is written about it; tells of each file.
     pub(super) async fn finish(self) -> Result<Vec<String>> {
         self.stack.shutdown().await;
+        self.complete()
+    }
+
+    /// Like [`finish`](Self::finish), with another time for connections to end in order.
+    pub(super) async fn finish_within(self, grace: Duration) -> Result<Vec<String>> {
+        self.stack.shutdown_within(grace).await;
+        self.complete()
+    }
+
+    fn complete(self) -> Result<Vec<String>> {
         let mut told = Vec::new();
         if let Some((capture, path)) = self.capture {
             let path = path.display();

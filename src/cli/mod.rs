@@ -7,9 +7,10 @@ mod drill;
 mod get;
 mod quantity;
 mod trace;
+mod transfer;
 mod up;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -39,15 +40,20 @@ Examples:
                                          serve files to programs of this machine (as root)
   netmart get --tun nm0 --address 10.7.0.2/24 http://10.7.0.1/
                                          fetch a page through a stack of our own (as root)
+  netmart recv --wire quiq -o FILE       wait for somebody who sends a file over one of five wires
+  netmart send --wire quiq HOST FILE     send it
   netmart bench grid                     goodput of every controller over links that lose packets
 
-Exit status: 0 when all went well, 1 when something failed, 2 when the command line is wrong.";
+Exit status: 0 when all went well, 1 when something failed, 2 when the command line is wrong; send and recv
+tell failures apart by further numbers: see their --help.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
     Up(up::Up),
     Get(get::Get),
+    Send(Box<transfer::Send>),
+    Recv(Box<transfer::Recv>),
     Trace(trace::Trace),
     Drill(drill::Drill),
     Bench(bench::Bench),
@@ -61,6 +67,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Up(up) => up.run(),
         Command::Get(get) => get.run(),
+        Command::Send(send) => send.run(),
+        Command::Recv(recv) => recv.run(verbose > 0),
         Command::Trace(trace) => trace.run(),
         Command::Drill(drill) => drill.run(),
         Command::Bench(bench) => bench.run(),
@@ -69,8 +77,10 @@ pub(crate) fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("netmart: {error:#}");
-            ExitCode::FAILURE
+            // That nobody reads it changes nothing.
+            let _ = writeln!(io::stderr(), "netmart: {error:#}");
+            let failure = error.downcast_ref::<transfer::Failure>();
+            failure.map_or(ExitCode::FAILURE, transfer::Failure::exit_code)
         }
     }
 }

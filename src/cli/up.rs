@@ -274,7 +274,7 @@ fn say(line: impl Display) {
 }
 
 /// Many connections may want a file at the same time. Where the limit cannot be raised it stays.
-fn allow_many_files() {
+pub(super) fn allow_many_files() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
     {
@@ -299,9 +299,14 @@ impl Signals {
 
     /// Waits for one.
     pub(super) async fn next(&mut self) {
+        self.which().await;
+    }
+
+    /// Waits for one, and tells which it is.
+    pub(super) async fn which(&mut self) -> SignalKind {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
+            _ = self.terminate.recv() => SignalKind::terminate(),
         }
     }
 }

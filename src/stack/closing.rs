@@ -4,8 +4,11 @@
 use std::time::Duration;
 
 use netmart_actors::address::{Direction, Flow, FlowPattern};
-use netmart_actors::message::{Body, Channel, ChannelKey, SegmentsIn, TimeWait};
-use netmart_bus::{Ran, Role, Time};
+use netmart_actors::message::{
+    Body, Channel, ChannelKey, SegmentsIn, TimeWait, UdpPattern, WirePacket,
+};
+use netmart_bus::{Dataspace, Ran, Role, Time};
+use netmart_proto::wires::{Kind, Visitor, Wire};
 use tokio::sync::oneshot;
 
 use super::host::Inside;
@@ -59,7 +62,7 @@ impl Closing {
             return false;
         }
         let left = connections(inside);
-        if now < self.limit && !left.is_empty() {
+        if now < self.limit && (!left.is_empty() || has_wire_sessions(inside)) {
             return false;
         }
         if !left.is_empty() {
@@ -102,6 +105,24 @@ fn connections(inside: &Inside) -> Vec<Flow> {
     });
     let waiting: std::collections::HashSet<_> = waiting.into_iter().map(|fact| fact.flow).collect();
     flows.filter(|flow| !waiting.contains(flow)).collect()
+}
+
+/// Whether sessions of the wires in datagrams are left: such that deliver what was written, or answer a
+/// peer who may have missed the last word. None of them can be cut off in a way that its peer would notice.
+fn has_wire_sessions(inside: &Inside) -> bool {
+    struct Sessions<'a>(&'a Dataspace);
+
+    impl Visitor for Sessions<'_> {
+        type Output = bool;
+
+        fn visit<W: Wire>(self) -> bool {
+            let takers = self.0.interests::<WirePacket<W>>(Role::Subscriber, &UdpPattern::any());
+            // The codec takes from any session.
+            takers.iter().any(|interest| interest.pattern.remote.is_some())
+        }
+    }
+
+    Kind::ALL.iter().any(|kind| kind.visit(Sessions(&inside.dataspace)))
 }
 
 fn abort(flow: Flow, inside: &mut Inside) {

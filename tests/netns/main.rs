@@ -6,6 +6,7 @@
 
 #![allow(unreachable_pub, reason = "modules of a test have no outside")]
 
+mod exchange;
 mod grid;
 mod harness;
 mod refusals;
