@@ -7,6 +7,7 @@ use netmart_bus::{Actor, Dataspace, Spawn};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
+use crate::census::Census;
 use crate::codec::Codec;
 use crate::config::Config;
 use crate::dialer::Dialer;
@@ -17,6 +18,7 @@ use crate::ports::{Outside, PortAllocator};
 use crate::secrets::Secrets;
 use crate::supervisor::Supervisor;
 use crate::udp::Udp;
+use crate::wires;
 
 /// A stack's actors on their dataspace.
 #[derive(Debug)]
@@ -53,13 +55,20 @@ impl Cast {
         });
         let mut fresh = configs(config);
         supervisor.enter(dataspace, move || Ip::spawn(&fresh()));
-        let (mut fresh, of_codec) = (configs(config), Rc::clone(&secrets));
-        supervisor.enter(dataspace, move || Codec::spawn(&fresh(), Rc::clone(&of_codec)));
+        let census = Rc::new(Census::default());
+        let (mut fresh, of_codec, count) =
+            (configs(config), Rc::clone(&secrets), Rc::clone(&census));
+        supervisor.enter(dataspace, move || {
+            Codec::spawn(&fresh(), Rc::clone(&of_codec), Rc::clone(&count))
+        });
         supervisor.enter(dataspace, udp);
+        wires::enter(dataspace, &mut supervisor, &census, || Box::new(configs(config)));
         let mut fresh = configs(config);
         supervisor.enter(dataspace, move || ListenerMatcher::spawn(&fresh()));
         let mut fresh = configs(config);
-        supervisor.enter(dataspace, move || Dialer::spawn(&fresh(), Rc::clone(&secrets)));
+        supervisor.enter(dataspace, move || {
+            Dialer::spawn(&fresh(), Rc::clone(&secrets), Rc::clone(&census))
+        });
         dataspace.spawn(supervisor.spawn());
         Self { discards }
     }

@@ -26,7 +26,8 @@ use smallvec::SmallVec;
 
 use self::batch::{Batch, Group};
 use self::opening::{Entry, opens};
-use crate::address::{Flow, FlowPattern};
+use crate::address::{Flow, FlowPattern, Transport};
+use crate::census::Census;
 use crate::config::{Config, SynCookies, TcpConfigs};
 use crate::doors::Doors;
 use crate::message::{
@@ -44,6 +45,7 @@ pub struct Codec {
     dscp: Dscp,
     accept_source_routes: bool,
     max_connections: usize,
+    census: Rc<Census>,
     configs: TcpConfigs,
     cookies: SynCookies,
     fast_open_pending: usize,
@@ -78,12 +80,13 @@ const TCP: OfProtocol = OfProtocol { protocol: Protocol::TCP };
 
 impl Codec {
     /// The codec of a stack; it shares `secrets` with the dialer.
-    pub fn spawn(config: &Config, secrets: Rc<Secrets>) -> Spawn<Self> {
+    pub(crate) fn spawn(config: &Config, secrets: Rc<Secrets>, census: Rc<Census>) -> Spawn<Self> {
         let codec = Self {
             ttl: config.ttl,
             dscp: config.dscp,
             accept_source_routes: config.accept_source_routes,
             max_connections: config.max_connections,
+            census,
             configs: TcpConfigs::new(config.tcp.clone()),
             cookies: config.syn_cookies,
             fast_open_pending: config.fast_open_pending,
@@ -318,15 +321,20 @@ impl Watcher<Interest<SegmentsIn>> for Codec {
                 }
             }
         }
+        self.census.tcp_has(self.flows.len());
     }
 }
 
 impl Watcher<Listening> for Codec {
     fn changed(&mut self, change: Change<Listening>, _ctx: &mut Context<'_, Self>) {
-        match change {
-            Change::Snapshot(facts) => facts.iter().for_each(|fact| self.doors.opened(fact)),
-            Change::Appeared(fact) => self.doors.opened(&fact),
-            Change::Gone(fact) => self.doors.closed(&fact),
+        let is_ours = |fact: &&Listening| fact.at.listener.over == Transport::Tcp;
+        match &change {
+            Change::Snapshot(facts) => {
+                facts.iter().filter(is_ours).for_each(|fact| self.doors.opened(fact));
+            }
+            Change::Appeared(fact) if is_ours(&fact) => self.doors.opened(fact),
+            Change::Gone(fact) if is_ours(&fact) => self.doors.closed(fact),
+            Change::Appeared(_) | Change::Gone(_) => {}
         }
     }
 }

@@ -170,6 +170,12 @@ pub enum Refusal {
     Closed(CloseReason),
 }
 
+impl From<ListenError> for CloseReason {
+    fn from(reason: ListenError) -> Self {
+        Self::NotBound(reason)
+    }
+}
+
 impl From<CloseReason> for Refusal {
     fn from(reason: CloseReason) -> Self {
         match reason {

@@ -6,15 +6,22 @@
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use netmart_bus::{
     Action, Actor, Change, Context, Delivery, Demand, DemandMatcher, DemandPolicy, Ended, Handle,
     Handler, Interest, Restart, Role, Spawn, Watcher,
 };
-use netmart_proto::wire::{IpVersion, Protocol};
+use netmart_proto::wire::IpVersion;
+use netmart_proto::wires::Kind;
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, SeedableRng};
 
-use crate::address::{Address, Flow, FlowPattern, HandleId, Local, LocalAddress, RemoteAddress};
+use crate::address::{
+    Address, Flow, FlowPattern, HandleId, Local, LocalAddress, RemoteAddress, Transport,
+};
+use crate::census::Census;
 use crate::channel::{feed_demand, is_users};
 use crate::config::{Config, TcpConfigs};
 use crate::fast_open::FastOpenCache;
@@ -28,6 +35,7 @@ use crate::route::{Path, RouteTable, watch_routes, watches_routes};
 use crate::secrets::Secrets;
 use crate::state_vector::StateVector;
 use crate::terms::TermsTable;
+use crate::wires::{Dial, unspecified_like};
 
 /// A connection that somebody wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,17 +48,34 @@ struct Wish {
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     wish: Wish,
-    path: Path,
+    way: Way,
     /// The very port that its terms name.
     port: Option<u16>,
 }
 
+/// How the remote end of a wish is reached.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// By TCP over this path.
+    Path(Path),
+    /// By a wire from this address of ours. Where the datagrams go is for UDP to find out.
+    Wire(Kind, IpAddr),
+}
+
 impl Asked {
+    /// The remote end that the port is asked for: only TCP's are told apart by it.
+    fn towards(&self) -> Option<RemoteAddress> {
+        match self.way {
+            Way::Path(_) => Some(self.wish.remote),
+            Way::Wire(..) => None,
+        }
+    }
+
     /// Whether `reply` may be the answer. One port towards a remote end is as good as another, unless a
     /// certain one was wanted.
     fn may_be_answered_by(&self, reply: &PortReply) -> bool {
         let is_wanted = |port: &u16| self.port.is_none_or(|want| want == *port);
-        Some(self.wish.remote) == reply.remote && reply.result.as_ref().map_or(true, is_wanted)
+        self.towards() == reply.remote && reply.result.as_ref().map_or(true, is_wanted)
     }
 }
 
@@ -58,6 +83,9 @@ impl Asked {
 #[derive(Debug)]
 pub struct Dialer {
     max_connections: usize,
+    census: Rc<Census>,
+    /// Decides what sessions over wires leave to chance.
+    seeds: ChaCha8Rng,
     relay_patience: Duration,
     configs: TcpConfigs,
     secrets: Rc<Secrets>,
@@ -69,20 +97,25 @@ pub struct Dialer {
     asked: VecDeque<Asked>,
     /// Wishes that cannot be fulfilled, each with its [`Refused`], for as long as somebody has them.
     refused: BTreeMap<Wish, Handle>,
-    /// State vectors of this stack, of whatever origin.
+    /// State vectors of this stack, of whatever origin; sessions over wires are in the census.
     connections: usize,
     /// Wishes that had a relay before this dialer started: its predecessor crashed.
     inherited: BTreeSet<Wish>,
 }
+
+/// Sets our random numbers apart from others that follow from the same seed.
+const SEEDS: u64 = 0x6469_616c_6c65_7221;
 
 /// The most dials that wait for a port; further ones queue.
 const START_LIMIT: usize = 256;
 
 impl Dialer {
     /// The dialer of a stack; it shares `secrets` with the codec.
-    pub fn spawn(config: &Config, secrets: Rc<Secrets>) -> Spawn<Self> {
+    pub(crate) fn spawn(config: &Config, secrets: Rc<Secrets>, census: Rc<Census>) -> Spawn<Self> {
         let dialer = Self {
             max_connections: config.max_connections,
+            census,
+            seeds: ChaCha8Rng::seed_from_u64(config.seed ^ SEEDS),
             relay_patience: config.relay_patience,
             configs: TcpConfigs::new(config.tcp.clone()),
             secrets,
@@ -127,20 +160,28 @@ impl Dialer {
         if self.inherited.remove(&wish) {
             return self.matcher.supply_appeared(wish, ctx.now());
         }
-        let path = match self.path(wish) {
-            Ok(path) => path,
+        let way = match self.way(wish) {
+            Ok(way) => way,
             Err(reason) => return self.refuse(wish, reason, ctx),
         };
         let port = self.terms.of(Local::Handle(wish.handle)).and_then(|terms| terms.port);
-        let asked = Asked { wish, path, port };
+        let asked = Asked { wish, way, port };
+        if let (Way::Wire(kind, ip), Some(port)) = (way, port) {
+            // Binding it shows whether it is free.
+            return self.dial_wire(wish, kind, ip, port, ctx);
+        }
         Self::ask(asked, ctx);
         self.asked.push_back(asked);
     }
 
     fn ask(asked: Asked, ctx: &mut Context<'_, Self>) {
-        let of = PortsOf { protocol: Protocol::TCP };
-        let (asker, remote) = (ctx.id(), Some(asked.wish.remote));
-        ctx.send(PortRequest { of, asker, want: asked.port, ip: None, remote });
+        let of = PortsOf { protocol: asked.wish.handle.over.protocol() };
+        let (asker, remote) = (ctx.id(), asked.towards());
+        let ip = match asked.way {
+            Way::Wire(_, ip) => Some(ip).filter(|ip| !ip.is_unspecified()),
+            Way::Path(_) => None,
+        };
+        ctx.send(PortRequest { of, asker, want: asked.port, ip, remote });
     }
 
     /// Relays that are there already serve wishes that a predecessor has dialled.
@@ -158,14 +199,30 @@ impl Dialer {
         }
     }
 
-    fn path(&self, wish: Wish) -> Result<Path, Refusal> {
+    fn way(&self, wish: Wish) -> Result<Way, Refusal> {
         let Address { ip, port } = wish.remote.0;
         if port == 0 || self.routes.is_invalid_remote(ip) {
             return Err(Refusal::InvalidAddress);
         }
-        if self.connections >= self.max_connections {
+        if self.connections + self.census.on_wires() >= self.max_connections {
             return Err(Refusal::TooMany);
         }
+        match wish.handle.over {
+            Transport::Tcp => self.path(wish).map(Way::Path),
+            Transport::Wire(kind) => {
+                let terms = self.terms.of(Local::Handle(wish.handle));
+                match terms.and_then(|terms| terms.ip) {
+                    Some(source) if source.is_ipv4() != ip.is_ipv4() => {
+                        Err(Refusal::InvalidAddress)
+                    }
+                    source => Ok(Way::Wire(kind, source.unwrap_or(unspecified_like(ip)))),
+                }
+            }
+        }
+    }
+
+    fn path(&self, wish: Wish) -> Result<Path, Refusal> {
+        let ip = wish.remote.0.ip;
         let path = self.routes.lookup(ip).ok_or(Refusal::NoRoute)?;
         match self.terms.of(Local::Handle(wish.handle)).and_then(|terms| terms.ip) {
             Some(source) if !self.routes.is_local(source) || source.is_ipv4() != ip.is_ipv4() => {
@@ -181,6 +238,31 @@ impl Dialer {
         let connection = ConnectionKey { local, remote: wish.remote, ip: None };
         tracing::debug!(remote = %wish.remote, %reason, "cannot dial");
         self.refused.insert(wish, ctx.assert(Refused { connection, reason }));
+        self.matcher.supply_appeared(wish, ctx.now());
+    }
+
+    fn dial_wire(
+        &mut self,
+        wish: Wish,
+        kind: Kind,
+        ip: IpAddr,
+        port: u16,
+        ctx: &mut Context<'_, Self>,
+    ) {
+        let terms = self.terms.of(Local::Handle(wish.handle));
+        let dial = Dial {
+            kind,
+            user: Local::Handle(wish.handle),
+            remote: wish.remote,
+            from: LocalAddress(Address::new(ip, port)),
+            any_port: terms.is_none_or(|terms| terms.port.is_none()),
+            terms: terms.and_then(|terms| terms.wire.clone()),
+            patience: self.relay_patience,
+            seed: self.seeds.next_u64(),
+            census: &self.census,
+            ctx,
+        };
+        dial.spawn();
         self.matcher.supply_appeared(wish, ctx.now());
     }
 
@@ -237,11 +319,14 @@ impl Handler<PortReply> for Dialer {
     fn handle(&mut self, reply: Delivery<'_, PortReply>, ctx: &mut Context<'_, Self>) {
         let asked = self.asked.iter().position(|asked| asked.may_be_answered_by(&reply));
         let Some(asked) = asked.and_then(|index| self.asked.remove(index)) else { return };
-        let Asked { wish, path, .. } = asked;
+        let Asked { wish, way, .. } = asked;
         match reply.result {
             // Nobody wants it any more: the port lapses.
             _ if !self.matcher.has_task(&wish) => {}
-            Ok(port) => self.dial(wish, path, port, ctx),
+            Ok(port) => match way {
+                Way::Path(path) => self.dial(wish, path, port, ctx),
+                Way::Wire(kind, ip) => self.dial_wire(wish, kind, ip, port, ctx),
+            },
             Err(error) => self.refuse(wish, error.into(), ctx),
         }
         self.act(ctx);

@@ -13,6 +13,7 @@
 //! | [`listener`] | demand matcher: who wants a listener gets one |
 //! | [`dialer`] | demand matcher: who wants a remote end gets a connection |
 //! | [`state_vector`] | one per connection: drives the TCP machine |
+//! | [`wires`] | the same for connections in UDP datagrams: a codec per wire, a session per connection |
 //! | [`secrets`] | what nobody outside can guess |
 //! | [`relay`] | one per connection: bridges user-level and kernel-level channel |
 //! | [`end`] | what users of a channel share |
@@ -25,6 +26,7 @@ pub mod address;
 mod body;
 mod borders;
 pub mod cast;
+mod census;
 mod channel;
 pub mod clock;
 pub mod codec;
@@ -51,3 +53,4 @@ mod summary;
 pub mod supervisor;
 mod terms;
 pub mod udp;
+pub mod wires;

@@ -5,6 +5,7 @@
 //! [`Listening`] and gives each connection that gets established a relay.
 //! When the last wish is gone the listener ends; connections that somebody has claimed go on.
 
+mod end;
 mod task;
 
 use core::time::Duration;
@@ -16,12 +17,12 @@ use netmart_bus::{
 };
 
 use self::task::{Limits, ListenerTask, wish_of};
-use crate::address::Listener;
+use crate::address::{Listener, Transport};
 use crate::channel::feed_demand;
 use crate::config::Config;
 use crate::message::{
     Channel, ChannelPattern, ListenError, ListenFailed, ListenerKey, ListenerPattern, Listening,
-    ListeningPattern,
+    ListeningPattern, PortError,
 };
 
 /// Demand matcher of listeners.
@@ -84,9 +85,25 @@ impl ListenerMatcher {
         self.act(ctx);
     }
 
+    /// Whether another listener has the very end that this one wants: two over wires would share it.
+    fn is_rivalled(&self, listener: Listener) -> bool {
+        let Listener { ip, port, over, .. } = listener;
+        let has_end = |other: &Listener| {
+            other.over != Transport::Tcp
+                && *other != listener
+                && (other.ip, other.port) == (ip, port)
+        };
+        over != Transport::Tcp && port != 0 && self.tasks.values().any(has_end)
+    }
+
     fn act(&mut self, ctx: &mut Context<'_, Self>) {
         while let Some(action) = self.matcher.poll(ctx.now()) {
             match action {
+                Action::Start(listener) if self.is_rivalled(listener) => {
+                    let of = ListenerKey { listener };
+                    let reason = ListenError::Port(PortError::InUse);
+                    self.refused.insert(listener, ctx.assert(ListenFailed { of, reason }));
+                }
                 Action::Start(listener) if self.tasks.len() < self.max_listeners => {
                     let task = ctx.spawn(ListenerTask::spawn(listener, self.limits));
                     self.tasks.insert(task, listener);

@@ -50,7 +50,7 @@ impl Codec {
         if self.routes.is_invalid_remote(flow.remote.0.ip) {
             return Entry::Drop("invalid_source");
         }
-        if self.flows.len() >= self.max_connections {
+        if self.flows.len() + self.census.on_wires() >= self.max_connections {
             return Entry::Drop("too_many_connections");
         }
         entry
@@ -115,7 +115,7 @@ impl Codec {
         if backlog == Backlog::Full {
             // It is sent again, with data or as data.
             Self::discard("backlog_full", ctx);
-        } else if self.flows.len() >= self.max_connections {
+        } else if self.flows.len() + self.census.on_wires() >= self.max_connections {
             Self::discard("too_many_connections", ctx);
         } else {
             let arrivals = Arrivals::Segments(segments);

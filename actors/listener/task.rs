@@ -9,7 +9,8 @@ use netmart_bus::{
 };
 use netmart_proto::wire::Protocol;
 
-use crate::address::{Flow, Listener, Local, RemoteAddress};
+use super::end::WireEndClaim;
+use crate::address::{Flow, Listener, Local, RemoteAddress, Transport};
 use crate::channel::is_users;
 use crate::message::{
     Backlog, Channel, ChannelPattern, Established, ForAsker, InterfaceAddress, ListenError,
@@ -48,9 +49,11 @@ pub(super) struct Limits {
 /// One listener: a port, and a relay for each connection to it.
 #[derive(Debug)]
 pub(super) struct ListenerTask {
-    listener: Listener,
+    pub(super) listener: Listener,
     limits: Limits,
-    port: Option<u16>,
+    /// Where a wire's connections come to.
+    pub(super) end: WireEndClaim,
+    pub(super) port: Option<u16>,
     /// Interests that want this listener.
     wishes: u32,
     /// Subscriptions that take every connection of this listener.
@@ -72,6 +75,7 @@ impl ListenerTask {
         let task = Self {
             listener,
             limits,
+            end: WireEndClaim::default(),
             port: None,
             wishes: 0,
             takers: 0,
@@ -88,28 +92,28 @@ impl ListenerTask {
             .watch_interest::<Channel>(Role::Subscriber, channels())
             .watch::<Established>(OfListenerPattern::any().listener(listener))
             .watch_interest::<PortRequest>(Role::Subscriber, PortsOfPattern::any());
-        match listener.ip {
+        match listener.ip.filter(|_| listener.over == Transport::Tcp) {
             Some(ip) => spawn.watch::<InterfaceAddress>(OwnAddressPattern::any().ip(ip)),
             None => spawn,
         }
     }
 
-    fn ask_for_port(&mut self, ctx: &mut Context<'_, Self>) {
+    pub(super) fn ask_for_port(&mut self, ctx: &mut Context<'_, Self>) {
         self.is_asking = true;
         let want = Some(self.listener.port).filter(|port| *port != 0);
-        let of = PortsOf { protocol: Protocol::TCP };
+        let of = PortsOf { protocol: self.listener.over.protocol() };
         let asker = ctx.id();
         ctx.send(PortRequest { of, asker, want, ip: self.listener.ip, remote: None });
     }
 
-    fn fail(&mut self, reason: ListenError, ctx: &mut Context<'_, Self>) {
+    pub(super) fn fail(&mut self, reason: ListenError, ctx: &mut Context<'_, Self>) {
         let of = ListenerKey { listener: self.listener };
         tracing::debug!(listener = %self.listener, %reason, "cannot listen");
         self.state = Some((None, ctx.assert(ListenFailed { of, reason })));
     }
 
     /// States whether there is room, if that has changed.
-    fn tell_backlog(&mut self, ctx: &mut Context<'_, Self>) {
+    pub(super) fn tell_backlog(&mut self, ctx: &mut Context<'_, Self>) {
         let Some(port) = self.port else { return };
         let full = self.takers == 0 && self.unclaimed.len() >= self.limits.backlog;
         let backlog = if full { Backlog::Full } else { Backlog::Open };
@@ -179,8 +183,12 @@ impl ListenerTask {
 impl Actor for ListenerTask {
     fn started(&mut self, ctx: &mut Context<'_, Self>) {
         ctx.subscribe::<PortReply>(ForAsker { asker: ctx.id() }.exactly()).keep();
-        if self.listener.ip.is_none() {
-            self.ask_for_port(ctx);
+        match self.listener {
+            Listener { over: Transport::Wire(_), port: 1.., .. } => {
+                self.claim_end(self.listener.port, ctx);
+            }
+            Listener { over: Transport::Tcp, ip: Some(_), .. } => {}
+            _ => self.ask_for_port(ctx),
         }
     }
 }
@@ -192,6 +200,7 @@ impl Handler<PortReply> for ListenerTask {
             return;
         }
         match reply.result {
+            Ok(port) if self.listener.over != Transport::Tcp => self.claim_end(port, ctx),
             Ok(port) => {
                 let key = PortKey { protocol: Protocol::TCP, port };
                 let fact = PortInUse { port: key, ip: self.listener.ip, remote: None };

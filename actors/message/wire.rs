@@ -47,6 +47,29 @@ impl<W: Wire> Topic for WirePacket<W> {
     }
 }
 
+/// A packet for a session that has ended and gives way to a new one: session to codec, as its last word.
+#[derive(Debug)]
+pub struct WireReoffer<W: Wire>(pub WirePacket<W>);
+
+impl<W: Wire> Clone for WireReoffer<W> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<W: Wire> Topic for WireReoffer<W> {
+    type Key = UdpKey;
+    const NAME: &'static str = "wire-reoffer";
+
+    fn key(&self) -> &UdpKey {
+        &self.0.key
+    }
+
+    fn summarize(&self, out: &mut dyn Write) -> fmt::Result {
+        self.0.summarize(out)
+    }
+}
+
 /// A fact: datagrams to this end are of this wire. A listener states it, and each session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WireEnd {

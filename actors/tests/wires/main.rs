@@ -1,0 +1,8 @@
+//! Connections over wires between two whole stacks, by declared interest only: virtual time, nothing lost
+//! unless a test says so.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod apps;
+mod transfer;
