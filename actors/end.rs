@@ -196,7 +196,8 @@ impl ChannelEnd {
 
     /// Sends a chunk on a wire with borders, or queues what goes beyond the credit: see
     /// [`wires::Borders`]. It costs as much credit as it has octets, and at least 1. What the wire cannot
-    /// carry ends the connection with [`CloseReason::Unwritable`]. Whoever uses this does not use
+    /// carry ends the connection with [`CloseReason::Unwritable`]; where it carries nothing this way there
+    /// never is any room. Whoever uses this does not use
     /// [`write`](Self::write) as well.
     pub fn write_chunk<A: Actor>(&mut self, chunk: Chunk, ctx: &mut Context<'_, A>) {
         if self.sending != Sending::Open {

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use netmart_actors::address::{Listener, Transport};
+use netmart_actors::address::{HandleId, Listener, Local, Transport};
 use netmart_actors::end::{ChannelEnd, Heard, session};
-use netmart_actors::message::{Channel, CloseReason, ConnectionKey};
+use netmart_actors::message::{Channel, CloseReason, ConnectionKey, Terms, WireTerms};
 use netmart_actors::serve::serve;
 use netmart_bus::{Actor, ActorId, Context, Delivery, Handler, Spawn};
 use netmart_proto::wires::{Borders, Chunk, Info, Kind, Profile, Visitor, Wire};
@@ -195,4 +195,33 @@ pub(crate) fn whole(chunks: &[Chunk]) -> Vec<Chunk> {
         }
     }
     messages
+}
+
+/// States what connections of a user-level end shall be like.
+pub(crate) fn terms(station: &mut Station, local: Local, wire: WireTerms) {
+    station.dataspace.assert(Terms { wire: Some(Rc::new(wire)), ..Terms::of(local) }).keep();
+}
+
+/// The name of a client's end.
+pub(crate) const fn handle(kind: Kind, number: u64) -> Local {
+    Local::Handle(HandleId::new(number).over(Transport::Wire(kind)))
+}
+
+/// How often something was thrown away.
+pub(crate) fn discarded(station: &Station, kind: Kind, reason: &'static str) -> u64 {
+    station.cast.discards.borrow().get(&(kind.name(), reason)).copied().unwrap_or(0)
+}
+
+/// The sessions of a station over a wire, whatever their state.
+pub(crate) fn sessions(station: &Station, kind: Kind) -> Vec<ActorId> {
+    let actors = station.dataspace.actors().into_iter();
+    actors.filter(|(_, name)| *name == kind.name()).map(|(id, _)| id).collect()
+}
+
+/// The only actor of that name.
+pub(crate) fn actor(station: &Station, name: &str) -> ActorId {
+    let all: Vec<_> =
+        station.dataspace.actors().into_iter().filter(|actor| actor.1 == name).collect();
+    assert_eq!(all.len(), 1, "{name}: {all:?}");
+    all[0].0
 }

@@ -5,4 +5,8 @@
 mod common;
 
 mod apps;
+mod crash;
+mod ends;
+mod limits;
 mod transfer;
+mod weather;
