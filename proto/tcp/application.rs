@@ -130,7 +130,7 @@ impl StateVector {
 
     /// Switches keep-alive probes on or off (MUST-24).
     pub fn set_keep_alive(&mut self, keep_alive: Option<KeepAlive>, now: Instant) {
-        self.patience.keep_alive = keep_alive;
+        self.patience.keep_alive = keep_alive.map(Box::new);
         self.patience.keep_alives = 0;
         self.arm_keep_alive(now);
     }
@@ -151,7 +151,7 @@ impl StateVector {
     }
 
     pub(super) fn arm_keep_alive(&mut self, now: Instant) {
-        match self.patience.keep_alive {
+        match &self.patience.keep_alive {
             Some(keep_alive) if self.state.is_synchronised() => {
                 self.timers.set(TimerKind::KeepAlive, now + keep_alive.idle);
             }

@@ -92,7 +92,7 @@ impl StateVector {
     }
 
     fn on_keep_alive_timer(&mut self, now: Instant) {
-        let Some(keep_alive) = self.patience.keep_alive else { return };
+        let Some(keep_alive) = self.patience.keep_alive.as_deref().copied() else { return };
         let due = self.patience.heard.max(self.snd.last_sent) + keep_alive.idle;
         if self.patience.keep_alives == 0 && (due > now || !self.scoreboard.is_empty()) {
             // Something was exchanged meanwhile, or is in flight (MUST-26).

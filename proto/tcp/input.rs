@@ -385,8 +385,10 @@ impl StateVector {
 impl Receive {
     /// A part came twice, and the next acknowledgement of its own says so.
     fn report(&mut self, duplicate: Option<(SeqNumber, SeqNumber)>) {
-        if self.duplicates.len() < MOST_DUPLICATES {
-            self.duplicates.extend(duplicate);
+        let Some(duplicate) = duplicate else { return };
+        let waiting = &mut self.duplicates.get_or_insert_default().0;
+        if waiting.len() < MOST_DUPLICATES {
+            waiting.push_back(duplicate);
         }
     }
 }

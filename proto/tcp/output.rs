@@ -389,7 +389,7 @@ impl StateVector {
 
     /// Whether the next segment has SACK blocks.
     pub(super) fn reports_blocks(&self) -> bool {
-        self.sack && (!self.rcv.duplicates.is_empty() || !self.reassembly.is_empty())
+        self.sack && (self.rcv.duplicates.is_some() || !self.reassembly.is_empty())
     }
 
     /// What to report, and whether there is more than one acknowledgement can tell: the sender is to
@@ -401,17 +401,17 @@ impl StateVector {
             return (SackBlocks::default(), more);
         }
         let blocks = self.sack_blocks();
-        if self.rcv.duplicates.len() > 1 {
-            self.rcv.duplicates.remove(0);
-        } else {
-            self.rcv.duplicates = Vec::new();
-        }
-        let more = self.reassembly.note_reported(&blocks) || !self.rcv.duplicates.is_empty();
+        self.rcv.duplicates.take_if(|waiting| {
+            waiting.0.pop_front();
+            waiting.0.is_empty()
+        });
+        let more = self.reassembly.note_reported(&blocks) || self.rcv.duplicates.is_some();
         (blocks, more)
     }
 
     fn sack_blocks(&self) -> SackBlocks {
-        self.reassembly.sack_blocks(self.rcv.duplicates.first().copied(), self.sack_room())
+        let duplicate = self.rcv.duplicates.as_ref().and_then(|waiting| waiting.0.front().copied());
+        self.reassembly.sack_blocks(duplicate, self.sack_room())
     }
 
     /// Opens the window as far as the buffer allows, in steps worth a segment

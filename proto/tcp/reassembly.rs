@@ -18,6 +18,13 @@ use crate::wire::tcp::{SackBlocks, SeqNumber};
 /// A FIN takes the sequence number after the last octet and is remembered apart.
 #[derive(Debug, Default)]
 pub(super) struct Reassembly {
+    /// Nothing as long as everything comes in its turn, as it mostly does: so it takes little room.
+    kept: Option<Box<Kept>>,
+}
+
+/// What came before its turn.
+#[derive(Debug, Default)]
+struct Kept {
     runs: VecDeque<Run>,
     /// How many pieces all runs hold, which bounds the memory spent beside the octets.
     pieces: usize,
@@ -47,26 +54,88 @@ pub(super) enum Insertion {
 
 impl Reassembly {
     pub(super) fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.kept.as_ref().is_none_or(|kept| kept.runs.is_empty())
     }
 
     /// Whether nothing came before its turn, not even the FIN.
     pub(super) fn is_untouched(&self) -> bool {
-        self.runs.is_empty() && self.fin.is_none()
+        self.kept.is_none()
     }
 
     /// Remembers that the stream ends here.
     pub(super) fn set_fin(&mut self, at: SeqNumber) {
-        self.fin = Some(at);
+        self.kept.get_or_insert_default().fin = Some(at);
     }
 
     /// Where the stream ends, if that is known.
     pub(super) fn fin(&self) -> Option<SeqNumber> {
-        self.fin
+        self.kept.as_ref()?.fin
     }
 
     /// Keeps the parts of `payload` that are new, up to `limit` pieces in all.
     pub(super) fn insert(&mut self, seq: SeqNumber, payload: Bytes, limit: usize) -> Insertion {
+        let insertion = self.kept.get_or_insert_default().insert(seq, payload, limit);
+        self.forget_if_empty();
+        insertion
+    }
+
+    /// What of the octets from `start` up to `end` is here already: the first part of it.
+    pub(super) fn overlap(
+        &self,
+        start: SeqNumber,
+        end: SeqNumber,
+    ) -> Option<(SeqNumber, SeqNumber)> {
+        self.kept.as_ref()?.overlap(start, end)
+    }
+
+    /// Takes the run that `nxt` has reached, without what lies before `nxt`; runs wholly before it
+    /// are dropped. Gives its octets to `deliver` and returns where it ends.
+    pub(super) fn take(&mut self, nxt: SeqNumber, deliver: impl FnMut(Bytes)) -> Option<SeqNumber> {
+        let reached = self.kept.as_mut()?.take(nxt, deliver);
+        self.forget_if_empty();
+        reached
+    }
+
+    /// The blocks to report, the most recently changed first, after `duplicate` if there is one. Where
+    /// more runs have changed since the last report than fit, the first of these: the others are for
+    /// another one.
+    pub(super) fn sack_blocks(
+        &self,
+        duplicate: Option<(SeqNumber, SeqNumber)>,
+        room: usize,
+    ) -> SackBlocks {
+        let mut blocks = SackBlocks::default();
+        if let Some((left, right)) = duplicate {
+            blocks.push(left, right);
+        }
+        if let Some(kept) = &self.kept {
+            kept.report(&mut blocks, room);
+        }
+        blocks
+    }
+
+    /// These blocks were sent. Returns whether others have changed and were not among them.
+    pub(super) fn note_reported(&mut self, blocks: &SackBlocks) -> bool {
+        self.kept.as_mut().is_some_and(|kept| kept.note_reported(blocks))
+    }
+
+    /// How many octets are kept.
+    pub(super) fn len(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.len())
+    }
+
+    /// Drops everything.
+    pub(super) fn clear(&mut self) {
+        self.kept = None;
+    }
+
+    fn forget_if_empty(&mut self) {
+        self.kept.take_if(|kept| kept.runs.is_empty() && kept.fin.is_none());
+    }
+}
+
+impl Kept {
+    fn insert(&mut self, seq: SeqNumber, payload: Bytes, limit: usize) -> Insertion {
         let (start, end) = (seq, seq + payload.len() as u32);
         // The runs that this one overlaps or touches: they become one.
         let first = self.runs.partition_point(|run| run.end.is_before(start));
@@ -94,12 +163,7 @@ impl Reassembly {
         Insertion::Kept { duplicate }
     }
 
-    /// What of the octets from `start` up to `end` is here already: the first part of it.
-    pub(super) fn overlap(
-        &self,
-        start: SeqNumber,
-        end: SeqNumber,
-    ) -> Option<(SeqNumber, SeqNumber)> {
+    fn overlap(&self, start: SeqNumber, end: SeqNumber) -> Option<(SeqNumber, SeqNumber)> {
         let run = self.runs.get(self.runs.partition_point(|run| run.end.is_at_or_before(start)))?;
         let (left, right) = (run.start.later(start), run.end.earlier(end));
         left.is_before(right).then_some((left, right))
@@ -134,13 +198,7 @@ impl Reassembly {
         }
     }
 
-    /// Takes the run that `nxt` has reached, without what lies before `nxt`; runs wholly before it
-    /// are dropped. Gives its octets to `deliver` and returns where it ends.
-    pub(super) fn take(
-        &mut self,
-        nxt: SeqNumber,
-        mut deliver: impl FnMut(Bytes),
-    ) -> Option<SeqNumber> {
+    fn take(&mut self, nxt: SeqNumber, mut deliver: impl FnMut(Bytes)) -> Option<SeqNumber> {
         let mut reached = None;
         while self.runs.front().is_some_and(|run| run.start.is_at_or_before(nxt)) {
             let Some(run) = self.runs.pop_front() else { break };
@@ -167,18 +225,8 @@ impl Reassembly {
         reached
     }
 
-    /// The blocks to report, the most recently changed first, after `duplicate` if there is one. Where
-    /// more runs have changed since the last report than fit, the first of these: the others are for
-    /// another one.
-    pub(super) fn sack_blocks(
-        &self,
-        duplicate: Option<(SeqNumber, SeqNumber)>,
-        room: usize,
-    ) -> SackBlocks {
-        let mut blocks = SackBlocks::default();
-        if let Some((left, right)) = duplicate {
-            blocks.push(left, right);
-        }
+    /// Adds what is to be reported to `blocks`.
+    fn report(&self, blocks: &mut SackBlocks, room: usize) {
         let reported = blocks.as_slice().len();
         let overdue = self.overdue(room - reported);
         // Mostly the unreported are the most recent as well; not when there were too many to note all.
@@ -194,11 +242,9 @@ impl Reassembly {
                 }
             }
         }
-        blocks
     }
 
-    /// These blocks were sent. Returns whether others have changed and were not among them.
-    pub(super) fn note_reported(&mut self, blocks: &SackBlocks) -> bool {
+    fn note_reported(&mut self, blocks: &SackBlocks) -> bool {
         let mut unreported = core::mem::take(&mut self.unreported);
         unreported.retain(|inside| {
             let reported = |&(left, right): &(SeqNumber, SeqNumber)| {
@@ -228,14 +274,8 @@ impl Reassembly {
         runs.into_iter().take(room).map(|(_, inside)| inside).collect()
     }
 
-    /// How many octets are kept.
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.runs.iter().map(|run| run.end.distance_from(run.start) as usize).sum()
-    }
-
-    /// Drops everything.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
     }
 
     fn run_with(&self, seq: SeqNumber) -> Option<&Run> {
@@ -281,7 +321,7 @@ mod tests {
             let blocks = reassembly.sack_blocks(None, room);
             let more = reassembly.note_reported(&blocks);
             reports.push(blocks);
-            assert!(reports.len() < 100, "no end of reports: {:?}", reassembly.unreported);
+            assert!(reports.len() < 100, "no end of reports: {:?}", reassembly.kept);
             if !more {
                 return reports;
             }
@@ -317,7 +357,7 @@ mod tests {
             assert_eq!(kept, Insertion::Kept { duplicate: None });
         }
         assert_eq!(reassembly.len(), MAX_RUNS);
-        assert_eq!(reassembly.pieces, MAX_RUNS);
+        assert_eq!(reassembly.kept.as_ref().map(|kept| kept.pieces), Some(MAX_RUNS));
         let beyond = reassembly.insert(at(MAX_RUNS as u32), octet(), usize::MAX);
         assert_eq!(beyond, Insertion::Refused);
         for run in 0..MAX_RUNS as u32 {
@@ -325,6 +365,6 @@ mod tests {
             let end = reassembly.take(at(run), |piece| octets += piece.len());
             assert_eq!((end, octets), (Some(at(run) + 1), 1));
         }
-        assert_eq!((reassembly.len(), reassembly.pieces), (0, 0));
+        assert!(reassembly.is_untouched());
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Recovery {
     /// The probe for the loss of the last segments that is under way.
     pub(super) tail: Option<Tail>,
     /// What would show that the last repair was needless.
-    pub(super) undo: Option<Undo>,
+    pub(super) undo: Option<Box<Undo>>,
     pub(super) frto: Frto,
 }
 
@@ -204,7 +204,7 @@ impl StateVector {
         self.recovery.phase = Phase::Fast;
         self.recovery.high = self.snd.nxt;
         self.recovery.prr.begin(flight);
-        self.recovery.undo = Some(Undo::new(self.snd.una));
+        self.recovery.undo = Some(Box::new(Undo::new(self.snd.una)));
         let in_flight = self.scoreboard.outstanding();
         self.congestion.on_loss(&Loss { now, in_flight, marked: false });
         self.ecn_on_reduction();
@@ -236,7 +236,7 @@ impl StateVector {
             self.counters.reneged += 1;
         }
         if first || self.recovery.undo.is_none() {
-            self.recovery.undo = Some(Undo::new(self.snd.una));
+            self.recovery.undo = Some(Box::new(Undo::new(self.snd.una)));
         }
         // After a fast retransmission its ambiguity would confuse the detection (RFC 5682 section 3).
         let fits = self.sack && (self.recovery.phase != Phase::Fast || self.patience.attempts > 1);

@@ -32,15 +32,22 @@ pub(super) struct Scoreboard {
     judged: Option<SeqNumber>,
     /// Nothing below waits to be sent again; nothing at all if there is none.
     resend_from: Option<SeqNumber>,
+    /// What only losses leave behind; nothing while there are none, so that it takes little room.
+    traces: Option<Box<Traces>>,
+    /// What was delivered and lost, and when.
+    pub(super) delivery: Delivery,
+    /// The payload of the segments that are sent now.
+    size: u16,
+}
+
+/// What is remembered while a loss is being repaired.
+#[derive(Debug, Default)]
+struct Traces {
     /// What was sent again, in the order in which it was; some of it may have been delivered, or
     /// sent once more, since.
     again: VecDeque<Again>,
     /// The blocks of the last acknowledgement: they are marked already.
     known: SackBlocks,
-    /// What was delivered and lost, and when.
-    pub(super) delivery: Delivery,
-    /// The payload of the segments that are sent now.
-    size: u16,
 }
 
 /// A segment in flight, or a part of one.
@@ -226,7 +233,7 @@ impl Scoreboard {
     /// Marks what the blocks of an acknowledgement report; what is news goes to `gain`. Blocks that
     /// lie elsewhere (RFC 2883, or nonsense) are ignored.
     pub(super) fn sack(&mut self, blocks: &SackBlocks, gain: &mut Gain) {
-        let known = core::mem::take(&mut self.known);
+        let known = self.forget_known();
         for &(left, right) in blocks.as_slice() {
             if !left.is_before(right) || !self.covers(left, right) {
                 continue;
@@ -240,7 +247,7 @@ impl Scoreboard {
             if from.is_before(right) && self.covers(from, right) {
                 self.mark_sacked(from, right, gain);
             }
-            self.known.push(left, right);
+            self.traces.get_or_insert_default().known.push(left, right);
         }
     }
 
@@ -391,14 +398,17 @@ impl Scoreboard {
         if let Some(lowest) = lowest {
             assert!(self.resend_from.is_some_and(|from| from.is_before(lowest.end)));
         }
-        assert!(self.again.len() <= most_again(self.records.len()));
+        let again = self.traces.as_ref().map_or(0, |traces| traces.again.len());
+        assert!(again <= most_again(self.records.len()));
     }
 
     /// Keeps what is remembered of sequence numbers near to those in flight, so that none of it is
     /// taken for something ahead once the numbers have gone round.
     fn forget_before(&mut self, una: SeqNumber) {
-        while self.again.front().is_some_and(|again| again.end.is_at_or_before(una)) {
-            self.again.pop_front();
+        if let Some(traces) = &mut self.traces {
+            while traces.again.front().is_some_and(|again| again.end.is_at_or_before(una)) {
+                traces.again.pop_front();
+            }
         }
         self.judged = self.judged.filter(|judged| judged.is_after(una));
         if self.awaiting_resend() == 0 {
@@ -407,15 +417,20 @@ impl Scoreboard {
             self.resend_from = self.resend_from.map(|from| from.later(una));
         }
         if self.sacked == 0 {
-            self.known = SackBlocks::default();
+            self.forget_known();
         }
     }
 
     fn forget_marks(&mut self) {
         self.judged = None;
         self.resend_from = None;
-        self.known = SackBlocks::default();
-        self.again = VecDeque::new();
+        self.traces = None;
+    }
+
+    /// Forgets the blocks of the last acknowledgement, and returns them.
+    fn forget_known(&mut self) -> SackBlocks {
+        let traces = self.traces.as_mut();
+        traces.map(|traces| core::mem::take(&mut traces.known)).unwrap_or_default()
     }
 }
 

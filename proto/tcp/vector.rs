@@ -1,6 +1,7 @@
 //! The machine itself: its variables, and the drains of its contract.
 
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::challenge::Challenges;
@@ -128,11 +129,15 @@ pub(super) struct Receive {
     /// The peer's FIN was reached.
     pub(super) fin: bool,
     /// The parts that came twice and were not yet reported (RFC 2883), an acknowledgement each.
-    pub(super) duplicates: Vec<(SeqNumber, SeqNumber)>,
+    pub(super) duplicates: Option<Box<Duplicates>>,
     /// Without SACK: how many more acknowledgements are owed to segments beyond a hole, one to each
     /// (RFC 5681 section 4.2).
     pub(super) repeats: u8,
 }
+
+/// Parts of the sequence space, the first to be reported first; never none.
+#[derive(Debug, Default)]
+pub(super) struct Duplicates(pub(super) VecDeque<(SeqNumber, SeqNumber)>);
 
 /// The variables of RFC 7323 section 4.
 #[derive(Debug, Default)]
@@ -206,7 +211,8 @@ pub(super) struct Patience {
     pub(super) attempts: u32,
     /// Keep-alive probes since the peer was last heard.
     pub(super) keep_alives: u32,
-    pub(super) keep_alive: Option<super::KeepAlive>,
+    /// Boxed, for most connections have none.
+    pub(super) keep_alive: Option<Box<super::KeepAlive>>,
     pub(super) user_timeout: Option<Duration>,
 }
 
@@ -283,7 +289,7 @@ impl StateVector {
                 shift,
                 mss: mss.min(config.default_peer_mss),
                 fin: false,
-                duplicates: Vec::new(),
+                duplicates: None,
                 repeats: 0,
             },
             timestamps: Timestamps { agreed: config.timestamps, ..Timestamps::default() },
@@ -304,7 +310,7 @@ impl StateVector {
                 since: None,
                 attempts: 0,
                 keep_alives: 0,
-                keep_alive: config.keep_alive,
+                keep_alive: config.keep_alive.map(Box::new),
                 user_timeout: config.user_timeout,
             },
             pending: Pending::default(),

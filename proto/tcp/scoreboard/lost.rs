@@ -6,7 +6,7 @@ use super::{Again, Mark, Part, Scoreboard, most_again};
 use crate::Instant;
 use crate::tcp::Retransmission;
 use crate::tcp::rack::Rack;
-use crate::wire::tcp::{SackBlocks, SeqNumber};
+use crate::wire::tcp::SeqNumber;
 
 /// What a look at the clock has shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Scoreboard {
         now: Instant,
         judgement: &mut Judgement,
     ) {
-        while let Some(&again) = self.again.front() {
+        while let Some(again) = self.first_again() {
             let mut open = false;
             let mut index = self.index_of(again.start);
             while self.records.get(index).is_some_and(|r| r.start.is_before(again.end)) {
@@ -98,8 +98,15 @@ impl Scoreboard {
             if open {
                 break;
             }
-            self.again.pop_front();
+            if let Some(traces) = &mut self.traces {
+                traces.again.pop_front();
+            }
         }
+    }
+
+    /// What was sent again first.
+    fn first_again(&self) -> Option<Again> {
+        self.traces.as_ref()?.again.front().copied()
     }
 
     /// Whether the record at `index` was sent again at `at`, and nothing was heard of it since.
@@ -110,18 +117,21 @@ impl Scoreboard {
 
     /// Lists a part that was sent again.
     pub(super) fn note_again(&mut self, again: Again) {
+        let most = most_again(self.records.len());
+        let listed = &mut self.traces.get_or_insert_default().again;
         // Sent once more: the last entry is about the same part, and holds no longer.
-        while self.again.back().is_some_and(|last| {
+        while listed.back().is_some_and(|last| {
             last.start.is_at_or_after(again.start) && last.end.is_at_or_before(again.end)
         }) {
-            self.again.pop_back();
+            listed.pop_back();
         }
-        self.again.push_back(again);
-        if self.again.len() > most_again(self.records.len()) {
-            let listed = core::mem::take(&mut self.again);
-            self.again = listed.into_iter().filter(|entry| self.is_open(entry)).collect();
+        listed.push_back(again);
+        if listed.len() > most {
+            let mut listed = core::mem::take(listed);
+            listed.retain(|entry| self.is_open(entry));
             // Every record is in at most one entry that holds.
-            self.again.truncate(most_again(self.records.len()));
+            listed.truncate(most);
+            self.traces.get_or_insert_default().again = listed;
         }
     }
 
@@ -162,7 +172,7 @@ impl Scoreboard {
             }
         }
         if reneged {
-            self.known = SackBlocks::default();
+            self.forget_known();
         }
         self.judged = None;
     }

@@ -192,7 +192,7 @@ proptest! {
 
 #[test]
 fn an_idle_connection_is_small() {
-    assert!(size_of::<StateVector>() <= 1320, "{}", size_of::<StateVector>());
+    assert!(size_of::<StateVector>() <= 1100, "{}", size_of::<StateVector>());
     let config = Rc::new(Config::default());
     let idle = StateVector::connect(config.clone(), LOCAL, crate::Instant::ZERO);
     assert_eq!(Rc::strong_count(&config), 2, "settings are shared");
