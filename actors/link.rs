@@ -250,8 +250,7 @@ impl<D: Device> Handler<PacketsOut> for Link<D> {
 
 impl<D: Device> Handler<DeviceReady> for Link<D> {
     fn handle(&mut self, _message: Delivery<'_, DeviceReady>, ctx: &mut Context<'_, Self>) {
-        if !self.backlog.is_empty() {
-            self.transmit(ctx);
-        }
+        // Also with nothing to hand over: a device may have something of its own to do.
+        self.transmit(ctx);
     }
 }

@@ -10,6 +10,7 @@
 //! | `reactor` | the sockets that are open, woken by one epoll; flushes what a run has sent |
 //! | `socket` | one socket: batches in and out, ICMP errors |
 //! | `outbox` | what waits to be sent, cut into runs that one system call takes |
+//! | `watch` | tells when sockets are ready |
 //! | `errors` | what the operating system says, in the words of the bus |
 //! | `lost` | what the kernel dropped because a receive buffer was full |
 //!
@@ -22,6 +23,7 @@ pub(crate) mod outbox;
 mod provider;
 mod reactor;
 pub(crate) mod socket;
+pub(crate) mod watch;
 
 pub(crate) use self::provider::Provider;
 pub(crate) use self::reactor::{Arrivals, News, Reactor};

@@ -5,7 +5,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -17,13 +16,12 @@ use netmart_actors::link::Volume;
 use netmart_actors::message::{ListenError, UdpDatagram, UdpError, UdpKey};
 use netmart_proto::wire::icmp::IcmpErrorKind;
 use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use nix::sys::epoll::{EpollEvent, EpollFlags};
 
 use super::errors::{self, Unsent};
 use super::outbox::{Outbox, Outgoing};
 use super::socket::{Incoming, Receiver, Reserved, Sender, Socket};
+use super::watch::Watch;
 use super::{Sockets, SocketsReport, lost};
 
 /// What the sockets have to say to the dataspace.
@@ -40,7 +38,7 @@ pub(crate) enum News {
 /// All the sockets of a stack.
 pub(crate) struct Reactor {
     config: Sockets,
-    epoll: AsyncFd<Watch>,
+    watch: Watch,
     /// By the name that epoll knows them by.
     sockets: RefCell<BTreeMap<u64, Rc<OpenSocket>>>,
     names: Cell<u64>,
@@ -78,23 +76,12 @@ pub(crate) struct End {
     local: LocalAddress,
 }
 
-/// The epoll, as the runtime watches it.
-struct Watch(Epoll);
-
-impl AsRawFd for Watch {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.0.as_raw_fd()
-    }
-}
-
 /// How long a port is kept for somebody who does not bind it: as long as the port allocator keeps it.
 const RESERVED_FOR: Duration = Duration::from_secs(10);
 /// The most ports that are kept so; the oldest lapses when there is one more.
 const MOST_RESERVED: usize = 64;
 /// Datagrams that are handed to the dataspace at a time, about.
 const BATCH: usize = 256;
-/// Sockets that epoll tells of at a time.
-const EVENTS: usize = 64;
 /// Datagrams that one socket collects within a run before they leave.
 const COLLECTED: usize = 64;
 /// How often a call is made that fails because of an earlier datagram.
@@ -105,10 +92,9 @@ const ERRORS: usize = 64;
 impl Reactor {
     /// No sockets yet. To be called within the tokio runtime of the host.
     pub(crate) fn open(config: Sockets) -> io::Result<Rc<Self>> {
-        let watch = Watch(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
         Ok(Rc::new(Self {
             config,
-            epoll: watched(watch)?,
+            watch: Watch::new()?,
             sockets: RefCell::default(),
             names: Cell::new(0),
             reserved: RefCell::default(),
@@ -118,10 +104,6 @@ impl Reactor {
             news: RefCell::default(),
             counters: RefCell::default(),
         }))
-    }
-
-    fn epoll(&self) -> &Epoll {
-        &self.epoll.get_ref().0
     }
 
     // ------------------------------------------------------------------------------ ends
@@ -155,7 +137,7 @@ impl Reactor {
         let socket = Socket::bind(bound, reserved, self.config.buffer)?;
         let name = self.names.get();
         self.names.set(name + 1);
-        self.epoll().add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, name))?;
+        self.watch.add(&socket, name)?;
         let outbox = Outbox::new(self.config.backlog_datagrams, self.config.backlog_octets);
         let open = Rc::new(OpenSocket {
             name,
@@ -195,8 +177,7 @@ impl Reactor {
         self.counters.borrow_mut().dropped += left as u64;
         self.sockets.borrow_mut().remove(&open.name);
         self.busy.borrow_mut().retain(|busy| busy.name != open.name);
-        // Nothing to be done about a descriptor that epoll does not know.
-        let _ = self.epoll().delete(&open.socket);
+        self.watch.remove(&open.socket);
     }
 
     // ------------------------------------------------------------------------------ outward
@@ -232,7 +213,7 @@ impl Reactor {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     open.is_full.set(true);
-                    return self.watch_for(open, EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT);
+                    return self.watch.for_room(&open.socket, open.name, true);
                 }
                 // The next run is shorter.
                 Err(error) if len > 1 && errors::is_about_cutting(&error) => {}
@@ -269,13 +250,6 @@ impl Reactor {
         news.extend(unsent.error.map(|error| News::Error(udp_error(local, to, error))));
     }
 
-    fn watch_for(&self, open: &OpenSocket, flags: EpollFlags) {
-        let mut event = EpollEvent::new(flags, open.name);
-        if let Err(error) = self.epoll().modify(&open.socket, &mut event) {
-            tracing::warn!(%error, "a socket cannot be watched");
-        }
-    }
-
     // ------------------------------------------------------------------------------ inward
 
     /// Deals with what epoll tells of the socket that it calls `name`.
@@ -288,7 +262,7 @@ impl Reactor {
             self.read(&open, news);
         }
         if flags.contains(EpollFlags::EPOLLOUT) && open.is_full.replace(false) {
-            self.watch_for(&open, EpollFlags::EPOLLIN);
+            self.watch.for_room(&open.socket, open.name, false);
             self.flush_socket(&open);
             news.append(&mut self.news.borrow_mut());
         }
@@ -298,7 +272,7 @@ impl Reactor {
         let receiver = &mut *self.receiver.borrow_mut();
         let (mut volume, mut nobody) = (Volume::default(), 0);
         let received = open.socket.receive(receiver, |incoming| {
-            let Incoming { from, to, payload } = incoming;
+            let Incoming { from, to, payload, .. } = incoming;
             add(&mut volume, payload.len());
             match open.reached_by(to) {
                 Some(local) => {
@@ -430,13 +404,6 @@ fn add(volume: &mut Volume, octets: usize) {
     volume.octets += octets as u64;
 }
 
-/// Its successor is unsafe, for a type could close its descriptor or show another one. `Watch` owns an epoll
-/// that nobody else sees, and keeps it until it is dropped.
-#[expect(deprecated, reason = "this crate has no unsafe code")]
-fn watched(watch: Watch) -> io::Result<AsyncFd<Watch>> {
-    AsyncFd::with_interest(watch, Interest::READABLE)
-}
-
 /// What the sockets bring, in batches.
 pub(crate) struct Arrivals {
     reactor: Rc<Reactor>,
@@ -447,14 +414,6 @@ pub(crate) struct Arrivals {
 impl Arrivals {
     pub(crate) fn of(reactor: Rc<Reactor>) -> Self {
         Self { reactor, events: VecDeque::new() }
-    }
-
-    /// Asks epoll, which never waits.
-    fn look(&mut self) -> io::Result<usize> {
-        let mut events = [EpollEvent::empty(); EVENTS];
-        let told = self.reactor.epoll().wait(&mut events, EpollTimeout::ZERO)?;
-        self.events.extend(&events[..told]);
-        Ok(told)
     }
 }
 
@@ -473,18 +432,9 @@ impl Stream for Arrivals {
             if !news.is_empty() {
                 return Poll::Ready(Some(news));
             }
-            let reactor = Rc::clone(&this.reactor);
-            let Ok(mut guard) = ready!(reactor.epoll.poll_read_ready(cx)) else {
+            if let Err(error) = ready!(this.reactor.watch.poll(cx, &mut this.events)) {
+                tracing::error!(%error, "sockets are not heard any more");
                 return Poll::Ready(None);
-            };
-            match this.look() {
-                Ok(0) => guard.clear_ready(),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    tracing::error!(%error, "sockets are not heard any more");
-                    return Poll::Ready(None);
-                }
             }
         }
     }

@@ -16,7 +16,7 @@ use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, SockaddrStorage, bind,
     getsockname, recvmsg, setsockopt, socket, sockopt,
 };
-use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
 use super::errors;
 use super::outbox::Outgoing;
@@ -120,7 +120,8 @@ impl Socket {
         }
     }
 
-    fn destination(&self, Address { ip, port }: Address) -> SocketAddr {
+    /// `address` as this socket wants it.
+    pub(crate) fn destination(&self, Address { ip, port }: Address) -> SocketAddr {
         match ip {
             IpAddr::V4(ip) if self.is_ipv6 => SocketAddr::new(ip.to_ipv6_mapped().into(), port),
             ip => SocketAddr::new(ip, port),
@@ -149,7 +150,7 @@ impl Socket {
                 count += 1;
                 // Datagrams that came as one have the length of the first; only the last may be shorter.
                 let payload = octets.split_to(meta.stride.max(1).min(octets.len()));
-                each(Incoming { from, to, payload });
+                each(Incoming { from, to, ecn: meta.ecn, payload });
                 if octets.is_empty() {
                     break;
                 }
@@ -160,8 +161,8 @@ impl Socket {
 
     /// The next thing that ICMP said about a datagram of ours; `None` where there is nothing more.
     pub(crate) fn next_error(&self) -> io::Result<Option<NetworkError>> {
-        let mut quoted = [0];
-        let mut quoted = [IoSliceMut::new(&mut quoted)];
+        let mut quote = [0; QUOTE];
+        let mut quoted = [IoSliceMut::new(&mut quote)];
         let mut control = [0; CONTROL];
         let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
         let fd = self.inner.as_raw_fd();
@@ -170,8 +171,9 @@ impl Socket {
             Err(Errno::EAGAIN) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let mut error =
-            NetworkError { to: entry.address.as_ref().and_then(address), at: None, kind: None };
+        let to = entry.address.as_ref().and_then(address);
+        let mut error = NetworkError { to, at: None, kind: None, quote: Bytes::new() };
+        let quoted_len = entry.bytes;
         for message in entry.cmsgs()? {
             match message {
                 ControlMessageOwned::Ipv4RecvErr(said, _)
@@ -187,6 +189,8 @@ impl Socket {
                 _ => {}
             }
         }
+        let quoted = quoted_len.min(QUOTE);
+        error.quote = Bytes::copy_from_slice(&quote[..quoted]);
         Ok(Some(error))
     }
 }
@@ -232,6 +236,9 @@ impl Reserved {
     }
 }
 
+/// Octets of a datagram that an error may bring back: enough for any TCP header.
+const QUOTE: usize = 64;
+
 /// Octets of control messages that come with an entry of the error queue: two of them, addresses included.
 const CONTROL: usize = 256;
 
@@ -241,6 +248,7 @@ pub(crate) struct Incoming {
     pub(crate) from: Address,
     /// The address that it was sent to.
     pub(crate) to: Option<IpAddr>,
+    pub(crate) ecn: Option<EcnCodepoint>,
     pub(crate) payload: Bytes,
 }
 
@@ -251,6 +259,8 @@ pub(crate) struct NetworkError {
     /// The address of ours that heard of it.
     pub(crate) at: Option<IpAddr>,
     pub(crate) kind: Option<IcmpErrorKind>,
+    /// The first octets of the datagram, as far as they came back.
+    pub(crate) quote: Bytes,
 }
 
 /// What sending needs, shared by all sockets.

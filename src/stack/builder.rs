@@ -6,10 +6,11 @@ use std::thread;
 
 use actix::Actor;
 use actix_rt::{Arbiter, System};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use netmart_actors::config::Config;
 use netmart_actors::link::Tap;
 use netmart_bus::Dataspace;
+use netmart_proto::netem;
 use tokio::sync::oneshot;
 
 use super::host::{Host, Inside};
@@ -17,6 +18,7 @@ use super::memory::WireEnd;
 use super::{Mailbox, Settings, Stack};
 use crate::addresses::Addresses;
 use crate::link::tun::{TunConfig, TunError};
+use crate::link::udp::{self, UdpLink};
 use crate::sockets::Sockets;
 
 /// Describes a stack; see [`Stack::builder`].
@@ -66,6 +68,9 @@ pub enum StartError {
     /// The operating system refuses what sockets need.
     #[error("no sockets: {0}")]
     Sockets(#[source] io::Error),
+    /// The operating system refuses what a link over UDP needs.
+    #[error("no link over UDP: {0}")]
+    Udp(#[source] io::Error),
     /// There is no actix arbiter here.
     #[error("a stack starts on an actix arbiter; elsewhere it needs a thread of its own")]
     NoArbiter,
@@ -82,10 +87,12 @@ pub struct Link {
     pub(super) kind: Kind,
     pub(super) addresses: Addresses,
     pub(super) tap: Option<Box<dyn Tap + Send>>,
+    pub(super) weather: Option<(netem::Config, u64)>,
 }
 
 pub(super) enum Kind {
     Tun(TunConfig),
+    Udp(Box<UdpLink>),
     Wire(WireEnd),
 }
 
@@ -95,13 +102,20 @@ impl Link {
         Self::new(Kind::Tun(config))
     }
 
+    /// TCP segments in UDP datagrams. Such a link has its address and its route already, see
+    /// [`link::udp`](crate::link::udp).
+    pub fn udp(link: UdpLink) -> Self {
+        let own = Ipv4Net::new_assert(udp::HERE, udp::PREFIX_LEN);
+        Self::new(Kind::Udp(Box::new(link))).address(own.into())
+    }
+
     /// One end of a [`wire`](super::wire) in memory.
     pub fn wire(end: WireEnd) -> Self {
         Self::new(Kind::Wire(end))
     }
 
     fn new(kind: Kind) -> Self {
-        Self { kind, addresses: Addresses::default(), tap: None }
+        Self { kind, addresses: Addresses::default(), tap: None, weather: None }
     }
 
     /// Gives the stack this address on the link; its subnet is routed there.
@@ -115,6 +129,14 @@ impl Link {
     #[must_use]
     pub fn route(mut self, network: IpNet) -> Self {
         self.addresses.routes.push(network);
+        self
+    }
+
+    /// Puts a bad network behind the link: what the stack sends there passes `network` in real time. What is
+    /// left to chance follows from `seed`. Taps see what was sent, not what got through.
+    #[must_use]
+    pub fn impaired(mut self, network: netem::Config, seed: u64) -> Self {
+        self.weather = Some((network, seed));
         self
     }
 

@@ -16,7 +16,7 @@ use netmart_actors::clock::instant;
 use netmart_actors::config::Config;
 use netmart_actors::ledger::Discards;
 use netmart_actors::link::{self, Device, LinkConfig, LinkCounters, Tap};
-use netmart_actors::message::{Arrival, Discard, DiscardKey, LinkId, OnLink, PortKey};
+use netmart_actors::message::{Arrival, DeviceReady, Discard, DiscardKey, LinkId, OnLink, PortKey};
 use netmart_bus::{ActorId, Dataspace, Ran, Time};
 use netmart_proto::wire::{Packet, Protocol};
 use tokio::sync::oneshot;
@@ -24,11 +24,13 @@ use tokio::sync::oneshot;
 use super::builder::{Builder, Kind, Link, StartError};
 use super::clock::Clock;
 use super::closing::Closing;
+use super::impaired::{Due, Impaired, Weather};
 use super::mailbox::{Command, Commands, Mailbox};
 use super::narrator::Narrator;
 use super::touch::{FaceId, OfFace, Touch};
 use super::{LinkReport, Report, tun};
 use crate::link::tun::Tun;
+use crate::link::udp;
 use crate::net::SocketEnds;
 use crate::sockets::{Arrivals, News, Provider, Reactor};
 
@@ -48,6 +50,13 @@ struct RunningLink {
     counters: Rc<LinkCounters>,
     refused: Arc<AtomicU64>,
     overrun: u64,
+    weather: Option<Rc<Weather>>,
+}
+
+/// What stands around the device of a link.
+struct Around {
+    tap: Option<Box<dyn Tap + Send>>,
+    weather: Option<Rc<Weather>>,
 }
 
 /// What comes to the host from outside.
@@ -56,6 +65,8 @@ pub(super) enum Input {
     Commands(Vec<Command>),
     /// What a link has received.
     Packets(LinkId, Vec<Packet>),
+    /// The device of a link has room again, or is to be looked after.
+    LinkReady(LinkId),
     /// The device of a link is gone.
     LinkLost(LinkId, io::Error),
     /// What came by sockets of the operating system.
@@ -86,43 +97,76 @@ impl Inside {
             socket_ends: SocketEnds::default(),
             sockets,
         };
-        let inputs: Result<Vec<_>, _> =
-            (1..).map(LinkId).zip(links).map(|(id, link)| inside.open(id, link)).collect();
-        let mut inputs = inputs?;
+        let mut inputs = Vec::new();
+        for (id, link) in (1..).map(LinkId).zip(links) {
+            inside.open(id, link, &mut inputs)?;
+        }
         inputs.extend(inside.sockets.as_ref().map(|sockets| -> Inputs {
             Box::pin(Arrivals::of(Rc::clone(sockets)).map(Input::Sockets))
         }));
         Ok((inside, inputs))
     }
 
-    fn open(&mut self, id: LinkId, link: Link) -> Result<Inputs, StartError> {
-        let Link { kind, addresses, tap } = link;
+    fn open(&mut self, id: LinkId, link: Link, inputs: &mut Vec<Inputs>) -> Result<(), StartError> {
+        let Link { kind, addresses, tap, weather } = link;
+        let weather = weather.map(|(config, seed)| Weather::new(config, seed, self.clock));
+        inputs.extend(weather.as_ref().map(|weather| -> Inputs {
+            Box::pin(Due::of(Rc::clone(weather)).map(move |()| Input::LinkReady(id)))
+        }));
         let config = |capabilities| addresses.applied_to(LinkConfig::new(id, capabilities));
-        match kind {
+        let around = Around { tap, weather };
+        inputs.push(match kind {
             Kind::Tun(device) => {
                 let tun = Arc::new(Tun::open(&device)?);
                 let refused = Arc::new(AtomicU64::new(0));
                 let writer = tun::Writer::new(Arc::clone(&tun), Arc::clone(&refused));
-                self.add_link(config(tun::capabilities(&tun)), writer, tap, refused);
-                Ok(Box::pin(tun::arrivals(tun).map(move |batch| match batch {
+                self.add_link(config(tun::capabilities(&tun)), writer, around, refused);
+                Box::pin(tun::arrivals(tun).map(move |batch| match batch {
                     Ok(packets) => Input::Packets(id, packets),
                     Err(error) => Input::LinkLost(id, error),
-                })))
+                }))
+            }
+            Kind::Udp(link) => {
+                let carrier = udp::Carrier::new(*link).map_err(StartError::Udp)?;
+                let writer = udp::Writer::new(Rc::clone(&carrier));
+                let (config, refused) = (config(carrier.capabilities()), carrier.refused());
+                self.add_link(config, writer, around, refused);
+                Box::pin(udp::Arrivals(carrier).map(move |brought| match brought {
+                    udp::Brought::Packets(packets) => Input::Packets(id, packets),
+                    udp::Brought::Room => Input::LinkReady(id),
+                }))
             }
             Kind::Wire(end) => {
                 let config = config(end.capabilities());
                 let (transmitter, arrivals) = end.split();
-                self.add_link(config, transmitter, tap, Arc::default());
-                Ok(Box::pin(arrivals.map(move |packets| Input::Packets(id, packets))))
+                self.add_link(config, transmitter, around, Arc::default());
+                Box::pin(arrivals.map(move |packets| Input::Packets(id, packets)))
             }
-        }
+        });
+        Ok(())
     }
 
     fn add_link(
         &mut self,
+        mut config: LinkConfig,
+        device: impl Device,
+        around: Around,
+        refused: Arc<AtomicU64>,
+    ) {
+        let Some(weather) = around.weather.clone() else {
+            return self.spawn_link(config, device, around, refused);
+        };
+        // A bad network meets segments, not what a device would cut into them.
+        config.capabilities.gso_max = 0;
+        let device = Impaired::new(device, weather, Arc::clone(&refused));
+        self.spawn_link(config, device, around, refused);
+    }
+
+    fn spawn_link(
+        &mut self,
         config: LinkConfig,
         device: impl Device,
-        tap: Option<Box<dyn Tap + Send>>,
+        Around { tap, weather }: Around,
         refused: Arc<AtomicU64>,
     ) {
         let id = config.id;
@@ -133,7 +177,13 @@ impl Inside {
             None => link,
         };
         let actor = self.dataspace.spawn(link.spawn());
-        self.links.insert(id, RunningLink { actor, counters, refused, overrun: 0 });
+        let running = RunningLink { actor, counters, refused, overrun: 0, weather };
+        self.links.insert(id, running);
+    }
+
+    fn link_ready(&mut self, id: LinkId) {
+        // If the queue is full there is more to come, and the device is looked after again.
+        let _ = self.dataspace.inject(DeviceReady { on: OnLink { link: id } });
     }
 
     fn packets_arrived(&mut self, id: LinkId, packets: Vec<Packet>) {
@@ -212,6 +262,7 @@ impl RunningLink {
             dropped: self.counters.dropped(),
             refused: self.refused.load(Ordering::Relaxed),
             overrun: self.overrun,
+            impaired: self.weather.as_ref().map(|weather| weather.counters()),
         }
     }
 }
@@ -346,6 +397,7 @@ impl StreamHandler<Input> for Host {
                 commands.into_iter().for_each(|command| self.obey(command))
             }
             Input::Packets(link, packets) => self.inside.packets_arrived(link, packets),
+            Input::LinkReady(link) => self.inside.link_ready(link),
             Input::LinkLost(link, error) => self.inside.link_lost(link, &error),
             Input::Sockets(news) => self.inside.sockets_told(news),
         }

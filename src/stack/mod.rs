@@ -25,6 +25,7 @@ mod capture;
 pub(crate) mod clock;
 mod closing;
 mod host;
+mod impaired;
 mod mailbox;
 mod memory;
 mod narrator;
@@ -42,6 +43,7 @@ use netmart_actors::ledger::Discards;
 use netmart_actors::link::Volume;
 use netmart_actors::message::LinkId;
 use netmart_bus::{Counters, Dataspace, Footprint};
+use netmart_proto::netem;
 use tokio::sync::oneshot;
 
 pub use self::builder::{Builder, Link, StartError};
@@ -149,6 +151,8 @@ pub struct LinkReport {
     pub refused: u64,
     /// How many batches of received packets the stack was too busy for.
     pub overrun: u64,
+    /// What a [bad network](Link::impaired) behind the link did to what was sent.
+    pub impaired: Option<netem::Counters>,
 }
 
 impl Stack {
