@@ -8,7 +8,7 @@ use super::super::half::Half;
 use super::super::rto::Rto;
 use super::super::{Common, Discard, Mode, Outcome, Phase, Reason, TimerKind, Unfit};
 use super::cut::cut;
-use super::number::{INITIAL, distance, wrap, wrap_late};
+use super::number::{INITIAL, distance, is_number, wrap, wrap_late};
 use super::packet::{Body, Cs488Packet, Flag, PAYLOAD, without_nuls};
 use crate::Instant;
 
@@ -228,8 +228,9 @@ impl Client {
     /// is still to come, and counts it: from there it can be followed.
     fn take_unasked_ack(&mut self, common: &Shared, packet: &Cs488Packet) -> Outcome {
         self.grow_wary();
-        let counted = distance(packet.seq, wrap(packet.ack));
-        let moved = packet.seq == self.seq && 0 < counted && counted <= PAYLOAD as i32;
+        let moved = packet.seq == self.seq
+            && is_number(wrap(packet.ack))
+            && (1..=PAYLOAD as i32).contains(&distance(packet.seq, wrap(packet.ack)));
         if common.mode != Some(Mode::Original) || !moved {
             return Outcome::Dropped(Discard::StaleAck);
         }

@@ -248,7 +248,11 @@ fn an_original_that_counted_a_copy_is_followed() {
     let (head, tail) = ("a".repeat(512), "b".repeat(100));
     let mut script = begun(&format!("{head}{tail}"), &head);
     script.say(P::server(Flag::Ack, 7, 43, 555));
-    // An empty packet from before, or a full one: it moved by its length.
+    for impossible in [i32::MIN, -1, 555, 1_068, 204_801, i32::MAX] {
+        let outcome = script.say(P::server(Flag::Ack, 7, 555, impossible));
+        assert_eq!(outcome, Outcome::Dropped(Discard::StaleAck), "{impossible}");
+    }
+    // It moved by the length of the copy.
     assert_eq!(script.say(P::server(Flag::Ack, 7, 555, 1_067)), Outcome::Taken);
     script.wait(MS * 2);
     assert_eq!(script.heard(), [P::client(Flag::Data, 7, 1_067, 100, &Bytes::from(tail))]);
