@@ -144,7 +144,11 @@ impl<W: Wire> WireSession<W> {
 
     /// Tells how it ended, once.
     fn over(&mut self, reason: CloseReason, ctx: &mut Context<'_, Self>) {
-        self.words.standing = None;
+        // A listener that has not heard of it yet shall: the connection may have been over at once, and yet in
+        // order.
+        if self.words.relay != Presence::Expected {
+            self.words.standing = None;
+        }
         if !core::mem::replace(&mut self.words.has_ended, true) {
             self.say(Body::Report(Box::new(self.machine.info())), ctx);
             self.say(Body::Closed(reason), ctx);
@@ -211,13 +215,13 @@ impl<W: Wire> WireSession<W> {
     /// that the connection is established, where nothing may be sent as well.
     pub(super) fn grant_credit(&mut self, ctx: &mut Context<'_, Self>) {
         let words = &self.words;
-        let may_write = words.is_connected && !words.is_closing && !words.has_ended;
-        if words.relay != Presence::Here || !may_write {
+        let is_first = !words.has_greeted;
+        let may_write = !words.is_closing && !words.has_ended;
+        if words.relay != Presence::Here || !words.is_connected || !may_write && !is_first {
             return;
         }
         let taken = words.credit + self.writes.waiting();
         let room = self.machine.writable().saturating_sub(taken);
-        let is_first = !words.has_greeted;
         if is_first || room >= CREDIT_PORTION || room > 0 && words.credit == 0 {
             self.words.has_greeted = true;
             self.words.credit += room;
@@ -263,6 +267,7 @@ impl<W: Wire> WireSession<W> {
     /// must not take a part for the whole.
     fn left(&mut self, ctx: &mut Context<'_, Self>) {
         self.words.relay = Presence::Left;
+        self.words.standing = None;
         self.words.unsaid.clear();
         if !self.words.is_closing && !self.words.has_ended {
             self.machine.abort(instant(ctx.now()));
@@ -277,6 +282,7 @@ impl<W: Wire> WireSession<W> {
             self.say(body, ctx);
         }
         if self.words.has_ended {
+            self.words.standing = None;
             self.words.holds.clear();
         }
     }

@@ -97,6 +97,26 @@ fn a_new_connection_takes_the_place_of_one_that_has_ended() {
     }
 }
 
+/// The last packet of the handshake and the end may come in one batch.
+#[test]
+fn a_connection_that_is_over_at_once_is_heard_of_all_the_same() {
+    for &kind in Kind::ALL {
+        let mut cable = Cable::new();
+        let (_, stories) = server(&mut cable.server, kind, false);
+        cable.run_for(Duration::from_millis(1));
+        let (client, story) = client(kind, 1, Vec::new(), Some(0));
+        cable.client.dataspace.spawn(client);
+        cable.run_for(Duration::from_secs(10));
+        assert_eq!(story.borrow().end(), "closed in order", "{}", kind.name());
+        let stories = stories.borrow();
+        assert_eq!(stories.len(), 1, "{}", kind.name());
+        let heard = stories[0].borrow();
+        assert!(heard.connected && heard.octets.is_empty(), "{}", kind.name());
+        assert_eq!(heard.end(), "closed in order", "{}", kind.name());
+        assert!(sessions(&cable.server, kind).is_empty(), "{}", kind.name());
+    }
+}
+
 #[test]
 fn a_user_who_leaves_early_is_no_orderly_end() {
     for &kind in Kind::ALL {

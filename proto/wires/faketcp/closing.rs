@@ -46,12 +46,18 @@ impl Session {
         match self.state {
             State::Established => self.answer_fin(now),
             State::FinSent => {
-                if !ack {
-                    // Both have closed at once: each FIN answers the other, but ours may have got lost.
-                    self.common.send(FaketcpPacket::fin_ack());
-                }
                 self.common.peer_closed();
-                self.depart(now);
+                if ack && self.common.counters.data_packets_received == 0 {
+                    // It has heard us, and there is nothing of which it might have missed an acknowledgement.
+                    self.state = State::Closed;
+                    self.common.end(Reason::Normal);
+                } else {
+                    if !ack {
+                        // Both have closed at once: each FIN answers the other, but ours may have got lost.
+                        self.common.send(FaketcpPacket::fin_ack());
+                    }
+                    self.depart(now);
+                }
             }
             State::Deserted | State::Parting => {
                 if !ack {

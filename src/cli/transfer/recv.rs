@@ -24,9 +24,6 @@ use super::{run, say};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_STATUSES}"))]
 pub(in crate::cli) struct Recv {
-    #[command(flatten)]
-    options: Options,
-
     /// Where to listen; port 0 is one that is free, which is told on standard error
     /// [default: all addresses, the wire's usual port if it has one, else a free one]
     #[arg(long, value_name = "ADDR:PORT")]
@@ -49,6 +46,9 @@ pub(in crate::cli) struct Recv {
     /// Go on to listen: with --dir many connections at a time, otherwise one after the other. A signal ends it
     #[arg(long)]
     forever: bool,
+
+    #[command(flatten)]
+    options: Options,
 }
 
 const EXAMPLES: &str = "\

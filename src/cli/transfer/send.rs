@@ -26,9 +26,6 @@ use super::status::{EXIT_STATUSES, Failure, Result};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_STATUSES}"))]
 pub(in crate::cli) struct Send {
-    #[command(flatten)]
-    options: Options,
-
     /// To whom; without a port, to the usual one of the wire, if it has one
     #[arg(value_name = "HOST:PORT")]
     to: Place,
@@ -46,6 +43,9 @@ pub(in crate::cli) struct Send {
     /// Send the one input on so many streams at once, each time all of it (quiq)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_STREAMS))]
     streams: Option<u32>,
+
+    #[command(flatten)]
+    options: Options,
 }
 
 const EXAMPLES: &str = "\
