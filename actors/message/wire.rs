@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 use std::net::IpAddr;
 
 use netmart_bus::Topic;
-use netmart_proto::wires::Wire;
+use netmart_proto::wires::{Codec as _, Wire};
 
 use super::*;
 use crate::address::{Flow, LocalAddress, RemoteAddress};
@@ -42,8 +42,8 @@ impl<W: Wire> Topic for WirePacket<W> {
     }
 
     fn summarize(&self, out: &mut dyn Write) -> fmt::Result {
-        let again = if self.again { " again" } else { "" };
-        write!(out, "{:?}{again}", self.packet)
+        self.packet.summarize(out)?;
+        out.write_str(if self.again { " again" } else { "" })
     }
 }
 

@@ -41,7 +41,7 @@ pub mod sockettcp;
 mod tests;
 mod timer;
 
-use core::fmt::Debug;
+use core::fmt::{self, Debug, Write};
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -64,6 +64,13 @@ pub trait Codec: Clone + Debug + Eq + 'static {
 
     /// Appends the octets of the datagram.
     fn emit(&self, into: &mut BytesMut);
+
+    /// Writes its line in a trace: what it is, its numbers and how much it carries.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    fn summarize(&self, out: &mut dyn Write) -> fmt::Result;
 
     /// The octets of the datagram.
     fn to_bytes(&self) -> Bytes {

@@ -8,5 +8,6 @@ mod apps;
 mod crash;
 mod ends;
 mod limits;
+mod trace;
 mod transfer;
 mod weather;

@@ -1,5 +1,7 @@
 //! The datagram: the C structures of the two programs, little-endian.
 
+use core::fmt::{self, Write};
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::super::{Codec, Fault};
@@ -108,6 +110,15 @@ impl Codec for Cs488Packet {
             let len = payload.len().min(PAYLOAD);
             into.extend_from_slice(&payload[..len]);
             into.put_bytes(0, PAYLOAD - len);
+        }
+    }
+
+    fn summarize(&self, out: &mut dyn Write) -> fmt::Result {
+        let Self { seq, ack, con_id, flag, body } = self;
+        write!(out, "{flag:?} con {con_id} seq {seq} ack {ack}")?;
+        match body {
+            Body::Client(octets) => write!(out, " length {}", octets.len()),
+            Body::Server => Ok(()),
         }
     }
 }

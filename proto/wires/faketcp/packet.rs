@@ -1,5 +1,7 @@
 //! The datagram: a header of 16 octets, big-endian, and a payload.
 
+use core::fmt::{self, Write};
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::super::{Codec, Fault};
@@ -105,5 +107,19 @@ impl Codec for FaketcpPacket {
         into.extend_from_slice(&header);
         into.put_u16(checksum.finish());
         into.extend_from_slice(&self.payload);
+    }
+
+    fn summarize(&self, out: &mut dyn Write) -> fmt::Result {
+        let Self { seq, ack, win, flags, payload } = self;
+        let names = [(Flags::SYN, "SYN "), (Flags::ACK, "ACK "), (Flags::NACK, "NACK ")];
+        for (_, name) in names.into_iter().filter(|(flag, _)| flags.has(*flag)) {
+            out.write_str(name)?;
+        }
+        match *seq {
+            FIN => out.write_str("FIN")?,
+            seq => write!(out, "seq {seq}")?,
+        }
+        write!(out, " ack {ack} win {win}")?;
+        if flags.has(Flags::DATA) { write!(out, " length {}", payload.len()) } else { Ok(()) }
     }
 }

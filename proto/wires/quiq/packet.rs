@@ -1,5 +1,7 @@
 //! The packet: a header of 13 octets, big-endian, and frames.
 
+use core::fmt::{self, Write};
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::super::{Codec, Fault};
@@ -127,6 +129,14 @@ impl Codec for QuiqPacket {
             into.put_u64(frame.data.len() as u64);
             into.extend_from_slice(&frame.data);
         }
+    }
+
+    fn summarize(&self, out: &mut dyn Write) -> fmt::Result {
+        write!(out, "{:?} {}", self.kind, self.number)?;
+        for Frame { stream, offset, data } in &self.frames {
+            write!(out, "; stream {stream} frame {offset} length {}", data.len())?;
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The segment: four header fields in text, and data.
 
+use core::fmt::{self, Write};
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::super::{Codec, Fault};
@@ -77,6 +79,13 @@ impl Codec for SockettcpPacket {
         into.extend_from_slice(format!("{:0width$}", self.seq).as_bytes());
         into.extend_from_slice(SEPARATOR);
         into.extend_from_slice(&self.data);
+    }
+
+    fn summarize(&self, out: &mut dyn Write) -> fmt::Result {
+        for (is_set, name) in [(self.syn, "SYN "), (self.ack, "ACK "), (self.fin, "FIN ")] {
+            out.write_str(if is_set { name } else { "" })?;
+        }
+        write!(out, "seq {} length {}", self.seq, self.data.len())
     }
 }
 
