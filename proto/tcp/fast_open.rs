@@ -82,7 +82,7 @@ pub(super) enum FastOpening {
         sent: u32,
         /// What the peer gave us.
         given: Option<FastOpenCookie>,
-        /// The SYN had to be sent again without.
+        /// The SYN had to be sent again without, or its data was left and no other cookie given.
         failed: bool,
     },
     /// The peer asked, or showed a good cookie.
@@ -100,7 +100,7 @@ pub(super) enum FastOpening {
 pub enum FastOpenNews {
     /// Show this the next time.
     Cookie(FastOpenCookie),
-    /// The SYN got through only without data or option: do without for a while.
+    /// The SYN got through only without data or option, or its data was not taken: do without for a while.
     Failed,
 }
 
@@ -210,7 +210,8 @@ impl StateVector {
         if let Some(FastOpening::Client { given, sent, failed, .. }) = self.fast_open.as_deref_mut()
         {
             *given = FastOpen::of(&answer.options).and_then(|option| option.cookie);
-            *failed &= octets == 0 && given.is_none();
+            // Whatever the cause, a server that leaves the data is better not shown any (section 4.1.3.1).
+            *failed = (*failed || *sent > 0) && octets == 0 && given.is_none();
             *sent = 0;
         }
         self.release(answer.ack);

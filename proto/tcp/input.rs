@@ -206,12 +206,29 @@ impl StateVector {
         if !segment.payload.is_empty() && segment.seq.is_before(self.rcv.nxt) {
             self.note_duplicate(segment.seq, segment.payload.len() as u32);
         }
+        if self.is_repeated_fin_with_news(segment) {
+            // RFC 9293 drops it whole. But its FIN is the last number that the peer has: where the
+            // acknowledgement beside it was sent alone as well, and lost, nothing else brings it until
+            // we send something again. It is judged as that of any segment.
+            self.answer_unacceptable(segment, now);
+            segment.payload.clear();
+            segment.flags.0 &= !(Flags::FIN.0 | Flags::PSH.0);
+            return true;
+        }
         if self.state == State::TimeWait && segment.flags.contains(Flags::FIN) {
             // The peer has not heard our last acknowledgement: it needs the full time again.
             self.enter_time_wait(now);
         }
         self.answer_unacceptable(segment, now);
         false
+    }
+
+    /// Whether it is the peer's FIN once more, and acknowledges what nothing did before.
+    fn is_repeated_fin_with_news(&self, segment: &Segment) -> bool {
+        self.rcv.fin
+            && segment.flags.0 & !Flags::PSH.0 == Flags::FIN.0 | Flags::ACK.0
+            && segment.seq + segment.sequence_len() == self.rcv.nxt
+            && segment.ack.is_after(self.snd.una)
     }
 
     /// Says again what we expect, so that a peer whose acknowledgement was lost can go on. Empty

@@ -67,6 +67,40 @@ fn both_may_close_at_once() {
 }
 
 #[test]
+fn a_repeated_fin_may_bring_the_acknowledgement_that_was_lost() {
+    let mut trace = Trace::established();
+    trace.vector.shutdown(trace.now);
+    trace.send("F. 1:1 ack=1");
+    trace.recv("F. 1:1 ack=1");
+    trace.send(". 2:2 ack=2");
+    // Nothing new: it did not hear that we have its FIN.
+    trace.recv("F. 1:1 ack=1");
+    trace.send(". 2:2 ack=2");
+    trace.assert_state(State::Closing);
+    // Of what was never sent.
+    trace.recv("F. 1:1 ack=3");
+    trace.send(". 2:2 ack=2");
+    trace.assert_state(State::Closing);
+    trace.recv("F. 1:1 ack=2");
+    trace.send(". 2:2 ack=2");
+    trace.silent();
+    trace.assert_state(State::TimeWait);
+}
+
+#[test]
+fn a_repeated_fin_acknowledges_data_of_the_other_side() {
+    let mut trace = Trace::established();
+    trace.recv("F. 1:1 ack=1");
+    trace.send(". 1:1 ack=2");
+    let _ = trace.vector.write(super::pair::pattern(100));
+    trace.send("P. 1:101 ack=2");
+    trace.recv("F. 1:1 ack=101");
+    trace.send(". 101:101 ack=2");
+    assert!(trace.vector.is_flushed());
+    trace.assert_state(State::CloseWait);
+}
+
+#[test]
 fn fin_and_its_acknowledgement_in_one_segment() {
     let mut trace = Trace::established();
     trace.vector.shutdown(trace.now);
