@@ -32,8 +32,10 @@ pub(super) struct Seat {
     /// Whether another port would do as well.
     any_port: bool,
     tries: u32,
-    /// What binds the end, and tells that it is bound.
+    /// What binds the end.
     holds: Vec<Handle>,
+    /// What tells how that goes, as long as it is not known.
+    watches: Vec<Handle>,
     patience: Option<Timer>,
 }
 
@@ -89,6 +91,7 @@ impl Seat {
             any_port,
             tries: 0,
             holds: Vec::new(),
+            watches: Vec::new(),
             patience: None,
         }
     }
@@ -96,6 +99,13 @@ impl Seat {
     /// Whether it has one, or will never have.
     pub(super) fn is_taken(&self) -> bool {
         matches!(self.stage, Stage::Taken | Stage::Failed)
+    }
+
+    /// Nothing has to be waited for any more.
+    fn settle(&mut self) {
+        self.watches = Vec::new();
+        self.holds.shrink_to_fit();
+        self.patience = None;
     }
 
     /// Whether datagrams can leave.
@@ -114,9 +124,6 @@ impl<W: Wire> WireSession<W> {
     pub(super) fn take_seat(&mut self, ctx: &mut Context<'_, Self>) {
         if self.seat.is_shared {
             return self.share(ctx);
-        }
-        if self.seat.any_port {
-            ctx.subscribe::<PortReply>(ForAsker { asker: ctx.id() }.exactly()).keep();
         }
         if self.seat.end.0.port == 0 { self.ask_for_port(ctx) } else { self.look(ctx) }
     }
@@ -139,6 +146,8 @@ impl<W: Wire> WireSession<W> {
 
     fn ask_for_port(&mut self, ctx: &mut Context<'_, Self>) {
         self.seat.stage = Stage::Asking;
+        let replies = ForAsker { asker: ctx.id() }.exactly();
+        self.seat.watches = vec![ctx.subscribe::<PortReply>(replies)];
         let ip = Some(self.seat.end.0.ip).filter(|ip| !ip.is_unspecified());
         let of = PortsOf { protocol: Protocol::UDP };
         ctx.send(PortRequest { of, asker: ctx.id(), want: None, ip, remote: None });
@@ -149,8 +158,10 @@ impl<W: Wire> WireSession<W> {
     fn look(&mut self, ctx: &mut Context<'_, Self>) {
         self.seat.stage = Stage::Looking;
         let local = self.seat.end;
-        self.seat.holds.push(ctx.watch::<BindFailed>(BoundKey { local }.exactly()));
-        self.seat.holds.push(ctx.watch::<Bound>(BoundKey { local }.exactly()));
+        self.seat.watches = vec![
+            ctx.watch::<BindFailed>(BoundKey { local }.exactly()),
+            ctx.watch::<Bound>(BoundKey { local }.exactly()),
+        ];
         self.be_patient(ctx);
     }
 
@@ -171,7 +182,7 @@ impl<W: Wire> WireSession<W> {
 
     fn sit_down(&mut self, ctx: &mut Context<'_, Self>) {
         self.seat.stage = Stage::Taken;
-        self.seat.patience = None;
+        self.seat.settle();
         if !self.seat.is_shared {
             self.flow.local = self.seat.end;
         }
@@ -209,6 +220,7 @@ impl<W: Wire> WireSession<W> {
         self.seat.tries += 1;
         let may_try = self.seat.any_port && matches!(reason, ListenError::Port(_));
         self.seat.holds.clear();
+        self.seat.settle();
         if may_try && self.seat.tries < TRIES {
             self.ask_for_port(ctx);
         } else {
@@ -222,7 +234,7 @@ impl<W: Wire> WireSession<W> {
         Self::discard("no_port", ctx);
         self.seat.stage = Stage::Failed;
         self.seat.holds.clear();
-        self.seat.patience = None;
+        self.seat.settle();
         match self.origin {
             Origin::Accepted { .. } => ctx.stop(),
             Origin::Dialled { .. } => {
