@@ -8,6 +8,7 @@ mod apps;
 mod crash;
 mod ends;
 mod limits;
+mod seats;
 mod trace;
 mod transfer;
 mod weather;
