@@ -1,8 +1,12 @@
 //! Sockets of the operating system carry a stack's datagrams: what is said on the bus meets other programs.
 
+#[path = "common/namespace.rs"]
+mod namespace;
+
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as Kernel};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -31,9 +35,16 @@ fn kernel(address: impl Into<IpAddr>) -> Kernel {
     socket
 }
 
-/// A port that nobody holds at the moment.
+/// A port that nobody holds, and that nobody gets who lets the system choose: those are above 32,768.
 fn free_port() -> u16 {
-    kernel(Ipv6Addr::UNSPECIFIED).local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = (std::process::id() % 250) as u16 * 80;
+    loop {
+        let port = 12_000 + own + NEXT.fetch_add(1, Ordering::Relaxed) % 80;
+        if Kernel::bind((Ipv6Addr::UNSPECIFIED, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn end(ip: impl Into<IpAddr>, port: u16) -> LocalAddress {
@@ -334,4 +345,32 @@ async fn what_cannot_be_sent_is_told_and_counted() {
         (report.sockets?.refused == 1 && count("port_zero") == Some(1)).then_some(())
     });
     refused.await;
+}
+
+#[test]
+fn datagrams_longer_than_a_frame_arrive_all_the_same() {
+    namespace::with_mtu(1500, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let stack = stack();
+            let peer = kernel(Ipv4Addr::LOCALHOST);
+            let local = end(Ipv4Addr::UNSPECIFIED, free_port());
+            let remote = peer.local_addr().unwrap().into();
+            let key = UdpKey { direction: Direction::Outbound, local, remote };
+            // The first run cannot be cut by the kernel, for none of its pieces fits a frame; the last can.
+            let sizes: Vec<usize> = [4_080; 10].into_iter().chain([1_400; 10]).collect();
+            let payload = |size: &usize| Bytes::from(vec![*size as u8; *size]);
+            let first =
+                sizes.iter().map(|size| UdpDatagram { key, ip: None, payload: payload(size) });
+            App::saying(first.collect()).at(local, &stack).await;
+            let mut buffer = vec![0; 65_535];
+            for size in &sizes {
+                assert_eq!(peer.recv_from(&mut buffer).unwrap().0, *size);
+                assert_eq!(&buffer[..*size], payload(size));
+            }
+            let SocketsReport { refused, sent, send_calls, .. } = report(&stack).await;
+            assert_eq!((refused, sent.packets), (0, 20));
+            assert!((11..20).contains(&send_calls), "{send_calls}");
+        });
+    });
 }

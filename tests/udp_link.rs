@@ -1,9 +1,15 @@
 //! TCP segments in UDP datagrams: stacks that reach each other without a TUN device.
 
+#[path = "common/loopback.rs"]
+mod loopback;
+#[path = "common/namespace.rs"]
+mod namespace;
+
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket as Kernel};
 use std::time::Duration;
 
+use loopback::own_address;
 use netmart::link::udp::{FIRST_PEER, UdpLink, UdpLinkError, UdpPeers};
 use netmart::net::{TcpListener, TcpStream};
 use netmart::proto::netem::{self, Loss, Reordering};
@@ -148,7 +154,8 @@ async fn what_is_no_segment_is_refused_and_counted() {
 
 #[tokio::test]
 async fn nobody_there_means_refused() {
-    let nobody = Kernel::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Nobody else binds at an address of our own.
+    let nobody = Kernel::bind((own_address(), 0)).unwrap().local_addr().unwrap();
     let client = start(Link::udp(UdpLink::to(nobody).unwrap()));
     let error = connect(&client).await.unwrap_err();
     assert!(
@@ -183,4 +190,24 @@ async fn a_bad_network_behind_the_link_is_survived_and_counted() {
     exchange(ours.unwrap(), theirs.unwrap().0, 1 << 20).await;
     let counters = link_report(&client).await.impaired.unwrap();
     assert!(counters.lost > 0 && counters.duplicated > 0 && counters.reordered > 0, "{counters:?}");
+}
+
+#[test]
+fn a_path_that_carries_less_than_was_said_is_found_out() {
+    namespace::with_mtu(1200, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let at = UdpLink::at("127.0.0.1:0".parse().unwrap()).unwrap();
+            let to = at.local_addr();
+            let server = start(Link::udp(at.mtu(1500)));
+            let listener = TcpListener::bind(&server, (Ipv4Addr::UNSPECIFIED, PORT)).await.unwrap();
+            let client = start(Link::udp(UdpLink::to(to).unwrap().mtu(1500)));
+            let (ours, theirs) = tokio::join!(connect(&client), listener.accept());
+            exchange(ours.unwrap(), theirs.unwrap().0, 1 << 20).await;
+            // Some segments were too long; what followed was not.
+            let LinkReport { refused, sent, .. } = link_report(&client).await;
+            assert!((1..100).contains(&refused), "{refused}");
+            assert!(sent.packets > 900, "{sent:?}");
+        });
+    });
 }
