@@ -200,11 +200,22 @@ impl ChannelEnd {
     /// never is any room. Whoever uses this does not use
     /// [`write`](Self::write) as well.
     pub fn write_chunk<A: Actor>(&mut self, chunk: Chunk, ctx: &mut Context<'_, A>) {
+        self.write_chunks([chunk], ctx);
+    }
+
+    /// Sends several chunks as [`write_chunk`](Self::write_chunk) does, in one message.
+    pub fn write_chunks<A: Actor>(
+        &mut self,
+        chunks: impl IntoIterator<Item = Chunk>,
+        ctx: &mut Context<'_, A>,
+    ) {
         if self.sending != Sending::Open {
             return;
         }
-        self.queued += chunk.data.len().max(1);
-        self.borders.get_or_insert_default().queue(chunk);
+        for chunk in chunks {
+            self.queued += chunk.data.len().max(1);
+            self.borders.get_or_insert_default().queue(chunk);
+        }
         self.flush(ctx);
     }
 

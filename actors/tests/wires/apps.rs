@@ -73,9 +73,7 @@ impl Handler<Channel> for Party {
         match self.end.hear(message.take().body, ctx) {
             Some(Heard::Room(_)) => {
                 self.story.borrow_mut().connected = true;
-                for chunk in std::mem::take(&mut self.to_send) {
-                    self.end.write_chunk(chunk, ctx);
-                }
+                self.end.write_chunks(std::mem::take(&mut self.to_send), ctx);
             }
             Some(Heard::Chunks(chunks)) => {
                 chunks.into_iter().for_each(|chunk| self.received(chunk, ctx));

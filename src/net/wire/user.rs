@@ -101,9 +101,7 @@ impl WireUser {
             end.widen(self.pipe.window, ctx);
         }
         end.consumed(consumed, ctx);
-        for chunk in chunks {
-            end.write_chunk(chunk, ctx);
-        }
+        end.write_chunks(chunks, ctx);
         if finish || leave == Some(Leave::InOrder) {
             end.finish(ctx);
         }
