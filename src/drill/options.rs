@@ -2,34 +2,9 @@
 //!
 //! Scripts put padding where they like and repeat what makes no sense, so this knows nothing but shapes.
 
+use netmart_proto::wire::tcp::kind;
+
 use super::ast::{Number, TcpOption};
-
-/// Option kinds, each where it is defined.
-mod kind {
-    /// RFC 9293 section 3.2.
-    pub(super) const EOL: u8 = 0;
-    pub(super) const NOP: u8 = 1;
-    pub(super) const MSS: u8 = 2;
-    /// RFC 7323 section 2.2.
-    pub(super) const WINDOW_SCALE: u8 = 3;
-    /// RFC 2018.
-    pub(super) const SACK_PERMITTED: u8 = 4;
-    pub(super) const SACK: u8 = 5;
-    /// RFC 7323 section 3.2.
-    pub(super) const TIMESTAMPS: u8 = 8;
-    /// RFC 2385.
-    pub(super) const MD5: u8 = 19;
-    /// RFC 7413 section 4.1.1.
-    pub(super) const FAST_OPEN: u8 = 34;
-    /// RFC 9768 section 3.2.3.
-    pub(super) const ACC_ECN_0: u8 = 172;
-    pub(super) const ACC_ECN_1: u8 = 174;
-    /// RFC 6994.
-    pub(super) const EXPERIMENT: u8 = 254;
-}
-
-/// The experiment of TCP Fast Open (RFC 7413 appendix A).
-const EXID_FAST_OPEN: [u8; 2] = [0xf9, 0x89];
 
 /// Why options cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +55,10 @@ pub(super) fn write(
                 (kind::TIMESTAMPS, data)
             }
             TcpOption::FastOpen(cookie) => (kind::FAST_OPEN, closed(cookie)?.clone()),
-            TcpOption::FastOpenExperimental(cookie) => {
-                (kind::EXPERIMENT, [&EXID_FAST_OPEN, closed(cookie)?.as_slice()].concat())
-            }
+            TcpOption::FastOpenExperimental(cookie) => (
+                kind::EXPERIMENT,
+                [&kind::EXPERIMENT_FAST_OPEN, closed(cookie)?.as_slice()].concat(),
+            ),
             TcpOption::AccEcn { kind, counters } => {
                 let counters = counters.iter().flat_map(|counter| {
                     let [_, a, b, c] = counter.to_be_bytes();
@@ -153,7 +129,7 @@ fn one(kind: u8, data: &[u8]) -> TcpOption {
         (kind::ACC_ECN_0 | kind::ACC_ECN_1, counters) if counters.len() % 3 == 0 => {
             TcpOption::AccEcn { kind, counters: counters.chunks(3).map(word).collect() }
         }
-        (kind::EXPERIMENT, data) if data.starts_with(&EXID_FAST_OPEN) => {
+        (kind::EXPERIMENT, data) if data.starts_with(&kind::EXPERIMENT_FAST_OPEN) => {
             TcpOption::FastOpenExperimental(Exactly(data[2..].to_vec()))
         }
         (kind, data) => TcpOption::Other { kind, data: data.to_vec() },

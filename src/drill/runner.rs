@@ -1,6 +1,8 @@
 //! Runs a script against a stack: the clock, the order of events, and what must come of each.
 
+mod calls;
 mod ends;
+mod orders;
 mod outbound;
 
 use std::collections::VecDeque;
@@ -9,16 +11,15 @@ use std::time::Duration;
 
 use netmart_bus::Time;
 
+use self::calls::{Waiting, since_start};
 use self::ends::Ends;
 use self::outbound::Claimable;
-use super::ast::{
-    Action, Code, Command, Direction, Event, Packet, Position, Script, Syscall, When,
-};
-use super::code::{self, CodeError, Names, Value};
+use super::ast::{Action, Direction, Event, Packet, Position, Script, When};
+use super::code::Names;
 use super::command::{self, Done, Place};
 use super::conversation::Conversation;
 use super::inbound::InboundError;
-use super::process::{CallError, Outcome, Process, Returned, agree};
+use super::process::{CallError, Process};
 use super::report::{Mismatch, Verdict};
 use super::rules::Rules;
 use super::settings::Settings;
@@ -97,19 +98,6 @@ struct Run<'a> {
     needs: Option<(Position, String)>,
 }
 
-/// A blocking call.
-struct Waiting<'a> {
-    at: Position,
-    call: &'a Syscall,
-    began: Time,
-    /// When it must return.
-    due: Time,
-    /// When there is something to look at again.
-    until: Option<Time>,
-    /// What it returned, and when.
-    returned: Option<(Time, Returned)>,
-}
-
 /// The event before the present one.
 #[derive(Clone, Copy)]
 struct Last {
@@ -168,10 +156,10 @@ struct Due {
 
 /// Runs `script`.
 pub(super) fn run(script: &Script, options: &Options) -> Ran {
-    let mut settings = Settings::of(script);
-    settings.exact_errors = options.rules.errnos;
     let written_for_v6 = script.option("ip_version") == Some("ipv6");
     let v6 = options.v6.unwrap_or(written_for_v6);
+    let mut settings = Settings::of(script);
+    settings.exact_errors = options.rules.errnos;
     // The segment sizes of the script hold over the other version, too, if its larger header has room; so
     // do those who run the public suites over both.
     settings.mtu = match (written_for_v6, v6) {
@@ -179,30 +167,7 @@ pub(super) fn run(script: &Script, options: &Options) -> Ran {
         (true, false) => settings.mtu.saturating_sub(IPV6_HEADER_MORE),
         _ => settings.mtu,
     };
-    let mut notes = Vec::new();
-    let mut needs = None;
-    // What stands before the first call sets up the stack; it is carried out again in its place, where
-    // it changes nothing more.
-    let calls =
-        script.events.iter().take_while(|event| !matches!(event.action, Action::Syscall(_)));
-    let early = calls.filter_map(|event| match &event.action {
-        Action::Command(command) => Some(command),
-        _ => None,
-    });
-    for command in script.init.iter().chain(early) {
-        if command::looks_at_connections(&command.text) {
-            continue;
-        }
-        if let Ok(done) = command::run(&command.text, Place::Before(&mut settings)) {
-            for done in done {
-                match done {
-                    Done::Needs(what) => needs = needs.or(Some((command.at, what))),
-                    Done::Ignored(text) => notes.push(note(command.at, &text)),
-                    Done::Yes | Done::Failed(_) => {}
-                }
-            }
-        }
-    }
+    let (notes, needs) = set_up(script, &mut settings);
     let addresses = Addresses::of_script(script);
     let (local, remote) = addresses.of(v6);
     let mut run = Run {
@@ -232,6 +197,31 @@ pub(super) fn run(script: &Script, options: &Options) -> Ran {
     };
     let elapsed = run.process.world.elapsed();
     Ran { verdict, notes: run.notes, elapsed }
+}
+
+/// What stands before the first call sets up the stack; it is carried out again in its place, where it changes nothing
+/// more. Gives notes, and the first thing asked for that the stack refuses to do.
+fn set_up(script: &Script, settings: &mut Settings) -> (Vec<String>, Option<(Position, String)>) {
+    let (mut notes, mut needs) = (Vec::new(), None);
+    let calls =
+        script.events.iter().take_while(|event| !matches!(event.action, Action::Syscall(_)));
+    let early = calls.filter_map(|event| match &event.action {
+        Action::Command(command) => Some(command),
+        _ => None,
+    });
+    for command in script.init.iter().chain(early) {
+        if command::looks_at_connections(&command.text) {
+            continue;
+        }
+        for done in command::run(&command.text, Place::Before(settings)).into_iter().flatten() {
+            match done {
+                Done::Needs(what) => needs = needs.or(Some((command.at, what))),
+                Done::Ignored(text) => notes.push(note(command.at, &text)),
+                Done::Yes | Done::Failed(_) => {}
+            }
+        }
+    }
+    (notes, needs)
 }
 
 impl<'a> Run<'a> {
@@ -358,147 +348,6 @@ impl<'a> Run<'a> {
         self.owed = 0;
     }
 
-    // ----------------------------------------------------------------------------- calls
-
-    fn call(&mut self, event: &Event, call: &'a Syscall, due: Due) -> Step {
-        self.finish_waiting()?;
-        let began = self.process.world.now();
-        let outcome = self.process.call(call, None);
-        let outcome = outcome.map_err(|error| self.call_error(event.at, error))?;
-        self.ends.called(call, &self.process);
-        self.learn_from(call);
-        let end = call.end.map(|end| match event.time {
-            When::Absolute(_) => START + end,
-            _ => due.base + end,
-        });
-        match (outcome, end) {
-            (Outcome::Returned(returned), None) => self.check_call(event.at, call, &returned),
-            (outcome, Some(due)) => {
-                let now = self.process.world.now();
-                let (until, returned) = match outcome {
-                    Outcome::Returned(returned) => (None, Some((now, returned))),
-                    Outcome::Blocked(until) => (until, None),
-                };
-                self.waiting = Some(Waiting { at: event.at, call, began, due, until, returned });
-                Ok(())
-            }
-            (Outcome::Blocked(_), None) => {
-                let reason = format!("{} does not return at once", call.name);
-                Err(self.failed(event.at, reason))
-            }
-        }
-    }
-
-    /// Whether a call that waits returns now.
-    fn look_at_waiting(&mut self) -> Step {
-        let Some(waiting) = &self.waiting else { return Ok(()) };
-        if waiting.returned.is_some() {
-            return Ok(());
-        }
-        let (at, call, began) = (waiting.at, waiting.call, waiting.began);
-        let outcome = self.process.call(call, Some(began));
-        let outcome = outcome.map_err(|error| self.call_error(at, error))?;
-        let now = self.process.world.now();
-        if let Some(waiting) = &mut self.waiting {
-            match outcome {
-                Outcome::Returned(returned) => waiting.returned = Some((now, returned)),
-                Outcome::Blocked(until) => waiting.until = until,
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for a call that blocks, and checks what came of it.
-    fn finish_waiting(&mut self) -> Step {
-        let Some(waiting) = &self.waiting else { return Ok(()) };
-        let (at, due, tolerance) = (waiting.at, waiting.due, self.tolerance.fixed);
-        let is_back = |run: &Self| run.waiting.as_ref().is_none_or(|call| call.returned.is_some());
-        while !is_back(self) && self.step(at, due + tolerance)? {}
-        let Some(waiting) = self.waiting.take() else { return Ok(()) };
-        let Some((when, returned)) = waiting.returned else {
-            let reason = format!("{} does not return in time", waiting.call.name);
-            return Err(self.failed(at, reason));
-        };
-        if when + tolerance < due || when > due + tolerance {
-            let (when, due) = (since_start(when), since_start(due));
-            let reason = format!("{} returns at {when:?} instead of {due:?}", waiting.call.name);
-            return Err(self.failed(at, reason));
-        }
-        self.check_call(at, waiting.call, &returned)
-    }
-
-    fn check_call(&self, at: Position, call: &Syscall, returned: &Returned) -> Step {
-        let wanted = self.process.number(&call.result);
-        let value_agrees = call.result.is_ellipsis() || wanted == Ok(returned.value);
-        let error_agrees = match (call.errno.as_deref(), returned.errno) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(wanted), Some(actual)) => agree(wanted, actual, self.rules.errnos),
-        };
-        if value_agrees && error_agrees && returned.faults.is_empty() {
-            return Ok(());
-        }
-        let errno = |errno: Option<&str>| errno.map(|name| format!(" {name}")).unwrap_or_default();
-        let expected = format!("{} = {}{}", call.name, call.result, errno(call.errno.as_deref()));
-        let actual = format!("{} = {}{}", call.name, returned.value, errno(returned.errno));
-        let reason = match returned.faults.as_slice() {
-            [] => format!("{} does something else", call.name),
-            faults => faults.join("; "),
-        };
-        Err(End::Failed(Box::new(Mismatch {
-            time: Some(self.elapsed()),
-            expected: Some(expected),
-            actual: Some(actual),
-            ..Mismatch::new(at, reason)
-        })))
-    }
-
-    // --------------------------------------------------------------- commands, assertions
-
-    fn command(&mut self, command: &Command) -> Step {
-        let done = command::run(&command.text, Place::During(&mut self.process));
-        for done in done.map_err(|error| self.call_error(command.at, error))? {
-            match done {
-                Done::Yes => {}
-                Done::Failed(reason) => return Err(self.failed(command.at, reason)),
-                Done::Needs(needs) => _ = self.needs.get_or_insert((command.at, needs)),
-                Done::Ignored(reason) if self.rules.commands => {
-                    return Err(self.failed(command.at, reason));
-                }
-                Done::Ignored(text) => {
-                    let note = note(command.at, &text);
-                    if !self.notes.contains(&note) {
-                        self.notes.push(note);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn code(&mut self, code: &Code) -> Step {
-        let facts = self.process.latest_info();
-        let facts = facts.map_err(|error| self.call_error(code.at, error))?;
-        let mut lookup = |name: &str| facts.value(name).map(|value| Value::Integer(value.into()));
-        match code::run(code, &mut self.names, &mut lookup) {
-            Ok(code::Outcome::Holds(_)) => Ok(()),
-            Ok(code::Outcome::Fails { assertion, because }) => {
-                let time = Some(self.elapsed());
-                let reason = "the assertion does not hold";
-                Err(End::Failed(Box::new(Mismatch {
-                    time,
-                    expected: Some(assertion),
-                    actual: Some(because),
-                    ..Mismatch::new(code.at, reason)
-                })))
-            }
-            Err(CodeError::UnknownName(name)) if name.starts_with("tcpi_") => {
-                Err(End::Skipped { at: code.at, needs: format!("{name} of TCP_INFO") })
-            }
-            Err(error) => Err(self.failed(code.at, error.to_string())),
-        }
-    }
-
     /// After the last event.
     fn finish(&mut self) -> Step {
         self.finish_waiting()?;
@@ -513,8 +362,4 @@ fn is_teardown(action: &Action) -> bool {
         Action::Command(_) => true,
         Action::Packet(_) | Action::Code(_) => false,
     }
-}
-
-fn since_start(time: Time) -> Duration {
-    time.saturating_since(START)
 }

@@ -3,7 +3,7 @@
 //! Only SYNs have it, so it has no field of its own among the options of every segment: it stands among
 //! those of other kinds.
 
-use super::Options;
+use super::{Options, kind};
 
 /// What a SYN says of Fast Open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,8 +52,10 @@ impl FastOpen {
         while let [kind, len, ..] = *rest {
             let option = rest.get(..usize::from(len)).filter(|option| option.len() >= 2)?;
             let said = match (kind, &option[2..]) {
-                (KIND, said) => Some((said, false)),
-                (EXPERIMENT, [a, b, said @ ..]) if [*a, *b] == MAGIC => Some((said, true)),
+                (kind::FAST_OPEN, said) => Some((said, false)),
+                (kind::EXPERIMENT, [a, b, said @ ..]) if [*a, *b] == kind::EXPERIMENT_FAST_OPEN => {
+                    Some((said, true))
+                }
                 _ => None,
             };
             match said {
@@ -73,24 +75,15 @@ impl FastOpen {
         let cookie = self.cookie.as_ref().map_or(&[][..], FastOpenCookie::as_slice);
         let mut octets = options.unknown.take().map_or_else(Vec::new, Vec::from);
         if self.experimental {
-            octets.extend([EXPERIMENT, 4 + cookie.len() as u8]);
-            octets.extend(MAGIC);
+            octets.extend([kind::EXPERIMENT, 4 + cookie.len() as u8]);
+            octets.extend(kind::EXPERIMENT_FAST_OPEN);
         } else {
-            octets.extend([KIND, 2 + cookie.len() as u8]);
+            octets.extend([kind::FAST_OPEN, 2 + cookie.len() as u8]);
         }
         octets.extend_from_slice(cookie);
         options.unknown = Some(octets.into());
     }
 }
-
-/// TCP Fast Open (RFC 7413).
-const KIND: u8 = 34;
-
-/// Shared by experiments (RFC 6994).
-const EXPERIMENT: u8 = 254;
-
-/// Which experiment.
-const MAGIC: [u8; 2] = [0xf9, 0x89];
 
 #[cfg(test)]
 mod tests {

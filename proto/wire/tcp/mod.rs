@@ -2,6 +2,7 @@
 
 mod fast_open;
 mod header;
+pub mod kind;
 mod options;
 mod segment;
 mod seq;

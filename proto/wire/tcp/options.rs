@@ -1,25 +1,10 @@
 //! The options on the wire (RFC 9293 section 3.2).
 
-use super::{Options, SackBlocks, SeqNumber, Timestamps};
+use super::{Options, SackBlocks, SeqNumber, Timestamps, kind};
 use crate::wire::{Fault, Layer, ParseError};
 
 /// The most octets that fit behind the fixed header.
 pub(super) const MAX_LEN: usize = 40;
-
-/// Option kinds.
-mod kind {
-    pub(super) const END: u8 = 0;
-    pub(super) const NOP: u8 = 1;
-    pub(super) const MSS: u8 = 2;
-    /// RFC 7323 section 2.2.
-    pub(super) const WINDOW_SCALE: u8 = 3;
-    /// RFC 2018 section 2.
-    pub(super) const SACK_PERMITTED: u8 = 4;
-    /// RFC 2018 section 3.
-    pub(super) const SACK: u8 = 5;
-    /// RFC 7323 section 3.2.
-    pub(super) const TIMESTAMPS: u8 = 8;
-}
 
 /// Lengths of the known options, kind and length octet included.
 mod len {
@@ -126,7 +111,7 @@ impl<'a> Iterator for Walk<'a> {
         }
         let rest = self.octets.get(self.at..)?;
         let len = match *rest {
-            [] | [kind::END, ..] => return None,
+            [] | [kind::EOL, ..] => return None,
             [_, len, ..] => usize::from(len),
             [_] => 0,
         };
