@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use ipnet::IpNet;
-use netmart::actors::message::LinkId;
+use netmart::actors::message::{Impair, LinkId};
 use netmart::bus::Dataspace;
 use netmart::link::tun::TunConfig;
 use netmart::stack::{Builder, Capture, Link, Stack};
@@ -51,6 +51,10 @@ pub(super) struct Device {
     /// Capture every packet in FILE, for Wireshark
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
+
+    /// What the network does to what the stack sends.
+    #[arg(skip)]
+    impair: Option<Impair>,
 }
 
 /// A running stack on its device, and what is written about it.
@@ -83,7 +87,13 @@ impl Device {
             no_offload: false,
             trace: None,
             pcap: None,
+            impair: None,
         }
+    }
+
+    /// Puts a bad network behind the device, if one is wanted.
+    pub(super) fn impaired(self, impair: Option<Impair>) -> Self {
+        Self { impair, ..self }
     }
 
     /// Records every event in a file, if there is one.
@@ -108,6 +118,9 @@ impl Device {
         }
         for route in plan.default_routes() {
             link = link.route(route);
+        }
+        if let Some(Impair { weather, seed }) = self.impair {
+            link = link.impaired(weather, seed);
         }
         let builder = Stack::builder();
         let mut capture = None;

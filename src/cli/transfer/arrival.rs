@@ -32,6 +32,9 @@ pub(super) struct Arrival {
 /// What is written at once, unless less has come.
 const AT_ONCE: usize = 256 * 1024;
 
+/// How long the peer may take to hear that we have closed as well. All that it sent is here, and it may be gone.
+const COURTESY: Duration = Duration::from_secs(2);
+
 /// How long a write may take when nobody wants to wait any more.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -54,8 +57,7 @@ impl Arrival {
         let is_whole = received.is_ok();
         // TCP has none to tell when it is over.
         let before = self.connection.details().await;
-        if is_whole && let Err(failure) = self.connection.close().await {
-            // All that it sent is here: what remains are courtesies.
+        if is_whole && let Ok(Err(failure)) = timeout(COURTESY, self.connection.close()).await {
             tracing::debug!(%peer, %failure, "close");
         }
         let failure = received.err().map(|failure| from(peer, failure));

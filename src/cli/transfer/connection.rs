@@ -18,6 +18,8 @@ use super::status::{Failure, Result, Status};
 #[derive(Debug)]
 pub(super) struct Connection {
     kind: Kind,
+    /// Our address and the peer's.
+    ends: (SocketAddr, SocketAddr),
     /// How long nothing may move.
     patience: Option<Duration>,
 }
@@ -35,24 +37,22 @@ const MOST: usize = 64 * 1024;
 const LOOK: Duration = Duration::from_millis(20);
 
 impl Connection {
-    pub(super) fn tcp(stream: TcpStream, patience: Option<Duration>) -> Self {
-        Self { kind: Kind::Tcp(stream), patience }
+    pub(super) fn tcp(
+        stream: TcpStream,
+        ends: (SocketAddr, SocketAddr),
+        patience: Option<Duration>,
+    ) -> Self {
+        Self { kind: Kind::Tcp(stream), ends, patience }
     }
 
     pub(super) fn wire(stream: WireStream, patience: Option<Duration>) -> Self {
-        Self { kind: Kind::Wire(stream), patience }
+        let ends = (stream.local_addr(), stream.peer_addr());
+        Self { kind: Kind::Wire(stream), ends, patience }
     }
 
     /// Our address and the peer's.
     pub(super) fn ends(&self) -> (SocketAddr, SocketAddr) {
-        match &self.kind {
-            // They are none without an error of tokio's, which these streams do not have.
-            Kind::Tcp(stream) => {
-                let none = SocketAddr::from(([0, 0, 0, 0], 0));
-                (stream.local_addr().unwrap_or(none), stream.peer_addr().unwrap_or(none))
-            }
-            Kind::Wire(stream) => (stream.local_addr(), stream.peer_addr()),
-        }
+        self.ends
     }
 
     /// Sends a chunk: waits until it is taken over. What the peer says meanwhile is thrown away.

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result as Anyhow};
 use netmart::actors::address::Transport;
+use netmart::actors::message::Impair;
+use netmart::link::udp::{FIRST_PEER, HERE, UdpLink, UdpLinkError, UdpPeers};
 use netmart::net::{TcpListener, TcpStream, WireListener, WireLogger, WireOptions, WireStream};
 use netmart::proto::wires;
 use netmart::sockets::Sockets;
-use netmart::stack::Stack;
+use netmart::stack::{Link, Stack};
 use tokio::time::timeout;
 
 use super::super::device::{self, Device, Running};
@@ -21,6 +23,8 @@ use super::status::{Failure, Result, Status};
 pub(super) struct Ground {
     running: Running,
     over: Transport,
+    /// What TCP's segments are carried in, if that is UDP.
+    tunnel: Option<Tunnel>,
     options: WireOptions,
     patience: Option<Duration>,
     log: Option<Log>,
@@ -28,24 +32,47 @@ pub(super) struct Ground {
 
 /// Somebody who waits for connections.
 pub(super) enum Door {
-    Tcp(TcpListener),
+    /// And where it is for those outside, if that is somewhere else.
+    Tcp(TcpListener, Option<SocketAddr>),
     Wire(WireListener),
 }
 
+/// Where a transfer is to begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Side<'a> {
+    /// Here, where others connect to.
+    Here(SocketAddr),
+    /// At one of these.
+    There(&'a [SocketAddr]),
+}
+
+/// UDP with TCP's segments in it.
+struct Tunnel {
+    /// The address of the socket.
+    local: SocketAddr,
+    /// Who is behind the addresses inside.
+    peers: UdpPeers,
+}
+
 /// For how long a stack may still answer a peer that has missed our last word.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(5);
 
 impl Ground {
     /// Starts the stack; datagrams or frames hold `chunk` octets, where that can be chosen.
-    pub(super) fn lay(options: &Options, chunk: Option<usize>) -> Anyhow<Self> {
+    pub(super) fn lay(options: &Options, chunk: Option<usize>, side: Side<'_>) -> Anyhow<Self> {
         let log = options.log_format.map(|_| Log::start()).transpose()?;
-        let running = match options.wire {
-            Transport::Tcp => on_device(options)?,
-            Transport::Wire(_) => on_sockets(options)?,
+        let (running, tunnel) = match options.wire {
+            Transport::Tcp if options.below.udp => {
+                let (running, tunnel) = in_datagrams(options, side)?;
+                (running, Some(tunnel))
+            }
+            Transport::Tcp => (on_device(options)?, None),
+            Transport::Wire(_) => (on_sockets(options)?, None),
         };
         let logger = log.as_ref().map(Log::logger);
         let wire = wire_options(options, chunk, logger);
-        Ok(Self { running, over: options.wire, options: wire, patience: options.timeout, log })
+        let (over, patience) = (options.wire, options.timeout);
+        Ok(Self { running, over, tunnel, options: wire, patience, log })
     }
 
     /// Opens a connection to the first of `addresses` that answers.
@@ -73,9 +100,12 @@ impl Ground {
         let stack = &self.running.stack;
         match self.over {
             Transport::Tcp => {
-                let stream = TcpStream::connect(stack, address).await;
-                let stream = stream.map_err(|error| Failure::tcp(&error))?;
-                Ok(Connection::tcp(stream, self.patience))
+                let inside = match &self.tunnel {
+                    Some(_) => SocketAddr::from((FIRST_PEER, address.port())),
+                    None => address,
+                };
+                let stream = TcpStream::connect(stack, inside).await;
+                Ok(self.tcp(stream.map_err(|error| Failure::tcp(&error))?))
             }
             Transport::Wire(kind) => {
                 let stream = WireStream::connect(stack, kind, address, self.options.clone()).await;
@@ -84,14 +114,35 @@ impl Ground {
         }
     }
 
+    /// A connection of TCP, with its ends as those outside know them.
+    fn tcp(&self, stream: TcpStream) -> Connection {
+        // Tokio's methods can fail, these cannot.
+        let none = SocketAddr::from(([0, 0, 0, 0], 0));
+        let local = stream.local_addr().unwrap_or(none);
+        let peer = stream.peer_addr().unwrap_or(none);
+        let ends = match &self.tunnel {
+            Some(tunnel) => (tunnel.local, tunnel.peers.real(peer.ip()).unwrap_or(peer)),
+            None => (local, peer),
+        };
+        Connection::tcp(stream, ends, self.patience)
+    }
+
     /// Waits for connections at `address`.
     pub(super) async fn listen(&self, address: SocketAddr) -> Result<Door> {
         let stack = &self.running.stack;
         let door = match self.over {
-            Transport::Tcp => TcpListener::bind(stack, address)
-                .await
-                .map(Door::Tcp)
-                .map_err(|error| Failure::new(Status::Other, error)),
+            Transport::Tcp => {
+                // Inside, the port is the same as outside.
+                let (inside, outside) = match &self.tunnel {
+                    Some(Tunnel { local, .. }) => {
+                        (SocketAddr::from((HERE, local.port())), Some(*local))
+                    }
+                    None => (address, None),
+                };
+                let door = TcpListener::bind(stack, inside).await;
+                door.map(|door| Door::Tcp(door, outside))
+                    .map_err(|error| Failure::new(Status::Other, error))
+            }
             Transport::Wire(kind) => {
                 let door = WireListener::bind(stack, kind, address, self.options.clone()).await;
                 door.map(Door::Wire).map_err(failure)
@@ -103,9 +154,9 @@ impl Ground {
     /// The next connection.
     pub(super) async fn accept(&self, door: &Door) -> Result<Connection> {
         match door {
-            Door::Tcp(door) => {
+            Door::Tcp(door, _) => {
                 let (stream, _) = door.accept().await.map_err(|error| Failure::tcp(&error))?;
-                Ok(Connection::tcp(stream, self.patience))
+                Ok(self.tcp(stream))
             }
             Door::Wire(door) => {
                 let (stream, _) = door.accept().await.map_err(failure)?;
@@ -131,8 +182,11 @@ impl Door {
     /// Where it is; the port is never 0.
     pub(super) fn address(&self) -> SocketAddr {
         match self {
+            Self::Tcp(_, Some(outside)) => *outside,
             // Tokio's method can fail, this one cannot.
-            Self::Tcp(door) => door.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0))),
+            Self::Tcp(door, None) => {
+                door.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
+            }
             Self::Wire(door) => door.local_addr(),
         }
     }
@@ -143,7 +197,30 @@ fn on_device(options: &Options) -> Anyhow<Running> {
     let below = &options.below;
     let tun = below.tun.clone().context("tcp needs a device")?;
     let device = Device::plain(tun, below.address.clone(), below.host_address.clone());
-    device.recorded(options.trace.clone()).start()
+    device.impaired(options.impairment.config()).recorded(options.trace.clone()).start()
+}
+
+/// A stack whose segments travel in datagrams of one UDP socket.
+fn in_datagrams(options: &Options, side: Side<'_>) -> Anyhow<(Running, Tunnel)> {
+    let link = match side {
+        Side::Here(address) => UdpLink::at(address),
+        Side::There(addresses) => UdpLink::to(*addresses.first().context("no address")?),
+    };
+    let link = link.map_err(|error| {
+        let status = match &error {
+            UdpLinkError::Unreachable { .. } => Status::Refused,
+            _ => Status::Other,
+        };
+        Failure::new(status, error)
+    })?;
+    let tunnel = Tunnel { local: link.local_addr(), peers: link.peers() };
+    let mut link = Link::udp(link);
+    if let Some(Impair { weather, seed }) = options.impairment.config() {
+        link = link.impaired(weather, seed);
+    }
+    let (builder, trace) = device::recorded(Stack::builder(), options.trace.as_deref(), "udp")?;
+    let stack = builder.link(link).start_on_own_thread();
+    Ok((Running::bare(stack.context("could not open a link over UDP")?, trace), tunnel))
 }
 
 /// A stack on UDP sockets of the kernel.

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::up::{Signals, allow_many_files};
 use super::arrival::Arrival;
 use super::connection::Connection;
-use super::ground::{Door, Ground};
+use super::ground::{Door, Ground, Side};
 use super::options::Options;
 use super::place::Place;
 use super::sink::Target;
@@ -90,7 +90,7 @@ impl Recv {
             None => Place::anywhere(wire),
         };
         let address = place.address(wire).await?;
-        let ground = Ground::lay(&self.options, None)?;
+        let ground = Ground::lay(&self.options, None, Side::Here(address))?;
         let served = match ground.listen(address).await {
             Ok(door) => {
                 self.announce(&door, verbose || address.port() == 0);

@@ -10,7 +10,7 @@ use netmart::proto::wires::Borders;
 use super::super::up::{Signals, allow_many_files};
 use super::connection::Connection;
 use super::cut::Cutter;
-use super::ground::Ground;
+use super::ground::{Ground, Side};
 use super::options::Options;
 use super::over;
 use super::place::Place;
@@ -105,7 +105,7 @@ impl Send {
         // Whatever can be found out here need not be found out by the peer.
         let sources = Sources::open(&self.files)?;
         let addresses = self.to.addresses(self.options.wire).await?;
-        let ground = Ground::lay(&self.options, self.chunk)?;
+        let ground = Ground::lay(&self.options, self.chunk, Side::There(&addresses))?;
         let dialled = tokio::select! {
             dialled = ground.dial(&addresses) => dialled,
             signal = signals.which() => Err(Failure::signal(signal)),
