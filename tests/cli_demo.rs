@@ -52,6 +52,32 @@ fn a_seed_always_gives_the_same_words_and_the_same_trace() {
     assert!(first.0.contains("as sent"), "{}", first.0);
 }
 
+/// What a demo over `wire` says, and the trace that it records.
+fn over(wire: &str, seed: &str) -> (String, Vec<u8>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("trace");
+    let link = ["--size", "8k", "--loss", "5%", "--delay", "5ms", "--rate", "20Mbit"];
+    let arguments = ["demo", "--wire", wire, "--seed", seed, "--trace", path(&file)];
+    let told = succeeds(&[&arguments[..], &link].concat());
+    (told, std::fs::read(&file).expect("the trace is there"))
+}
+
+#[test]
+fn the_demo_runs_over_every_wire_and_a_seed_means_the_same_events() {
+    for wire in ["tcp", "faketcp", "cs488", "sockettcp", "quiq"] {
+        let (first, second, other) = (over(wire, "3"), over(wire, "3"), over(wire, "4"));
+        assert!(first == second, "{wire}: two runs with one seed differ");
+        assert_ne!(first.1, other.1, "{wire}");
+        let (told, _) = first;
+        assert!(told.contains("8000 octets") && told.contains("as sent"), "{wire}: {told}");
+        let (begins, ends) = told.split_once("The connection ends").expect("two scenes");
+        for scene in [begins, ends] {
+            assert!(scene.contains('▶') && scene.contains('◀'), "{wire}: {scene}");
+        }
+        assert!(told.lines().all(|line| line.chars().count() <= 140), "{wire}: {told}");
+    }
+}
+
 #[test]
 fn the_demo_tells_its_figures_and_draws_both_scenes() {
     let told = succeeds(&SMALL);
@@ -81,6 +107,7 @@ fn the_wrong_words_are_told_apart_from_a_failure() {
     fails(&["demo", "--loss", "0.02"], 2, "a percentage from 0% to 100%");
     fails(&["demo", "--delay", "20"], 2, "a duration such as 20ms");
     fails(&["demo", "--rate", "0bit"], 2, "nothing passes");
+    fails(&["demo", "--wire", "sctp"], 2, "tcp, faketcp, cs488, sockettcp, quiq");
     fails(&["demo", "--colour"], 2, "--colour");
     fails(&["trace", "show", "x", "--kind", "sent"], 2, "expected one of: send, unmatched");
     fails(&["nonsense"], 2, "nonsense");

@@ -30,7 +30,7 @@ fn fails(arguments: &[&str], status: i32, expected: &str) {
 const STREAMS: [&str; 9] =
     ["streams", "--from", "1", "--to", "3", "--size", "100k", "--seeds", "2"];
 
-const WIRES: [&str; 7] = ["wires", "--loss", "0,5%", "--duration", "1s", "--seeds", "2"];
+const WIRES: [&str; 7] = ["wires", "--loss", "0,5%", "--duration", "500ms", "--seeds", "2"];
 
 /// The cells of the table's rows, in the order of the columns.
 fn cells(table: &str) -> Vec<Vec<&str>> {

@@ -1,28 +1,51 @@
 //! Bulk transfers over the wires in datagrams, measured in virtual time.
 
-use std::net::SocketAddr;
+mod apps;
+
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use netmart_proto::Instant;
-use netmart_proto::netem::{self, Impaired, Netem};
-use netmart_proto::wires::{
-    Borders, Chunk, Codec, Config, Event, Info, Kind, Visitor, Wire, WriteError,
-};
+use ipnet::IpNet;
+use netmart_actors::address::{Listener, Local, Transport};
+use netmart_actors::config::Config;
+use netmart_actors::message::{ConnectionKey, Terms, WireTerms};
+use netmart_actors::serve::serve;
+use netmart_bus::Time;
+use netmart_proto::netem;
+use netmart_proto::wires::{self, Info};
 
+use self::apps::Flow;
 use super::{Failure, Path};
+use crate::sim::{Plug, Simulation, StackId, Stopped, WireId};
 
-/// A measurement to be made: one connection over a path, data from the side that connects.
+/// A measurement to be made: one connection over a path, data from the side that connects to the one that
+/// listens. Two stacks, as in a [`Cell`](super::Cell).
+///
+/// ```
+/// use std::time::Duration;
+/// use netmart::bench::{Load, Path, WireCell};
+/// use netmart::proto::wires::{Config, Kind};
+///
+/// let path = Path { rate: 10_000_000, rtt: Duration::from_millis(20), ..Path::default() };
+/// let load = Load::For(Duration::from_secs(2));
+/// let cell = WireCell { wire: Kind::Cs488, path, load, config: Config::default(), seed: 1 };
+/// let outcome = cell.run()?;
+/// // 512 octets for each round trip, which takes a little more than 20 ms: stop and wait.
+/// assert!((180_000.0..210_000.0).contains(&outcome.goodput()));
+/// # Ok::<(), netmart::bench::Failure>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct WireCell {
     /// The wire.
-    pub kind: Kind,
+    pub wire: wires::Kind,
     /// The path.
     pub path: Path,
     /// What is sent.
     pub load: Load,
     /// The settings of both ends.
-    pub config: Config,
+    pub config: wires::Config,
     /// What all chance follows from.
     pub seed: u64,
 }
@@ -32,7 +55,7 @@ pub struct WireCell {
 pub enum Load {
     /// As much as the wire takes, for so long from the first packet on.
     For(Duration),
-    /// A file of so many octets on each of so many streams; on wires without streams, one after the other.
+    /// A file on each of so many streams, in turns, and then the end; on wires without streams all in one.
     Streams {
         /// How many.
         count: u32,
@@ -53,11 +76,11 @@ pub struct WireOutcome {
     /// What the sending session has counted.
     pub sender: Info,
     /// What the path did, there and back.
-    pub wire: [netem::Counters; 2],
+    pub path: [netem::Counters; 2],
 }
 
 impl WireOutcome {
-    /// Payload in bits per second.
+    /// Octets of the application in bits per second.
     pub fn goodput(&self) -> f64 {
         self.octets as f64 * 8.0 / self.time.as_secs_f64().max(1e-6)
     }
@@ -70,170 +93,86 @@ impl WireCell {
     ///
     /// See [`Failure`].
     pub fn run(&self) -> Result<WireOutcome, Failure> {
-        self.kind.visit(self)
-    }
-}
-
-impl Visitor for &WireCell {
-    type Output = Result<WireOutcome, Failure>;
-
-    fn visit<W: Wire>(self) -> Self::Output {
-        Drive::<W>::new(self).run(self)
-    }
-}
-
-#[derive(Clone)]
-struct Datagram(SocketAddr, Bytes);
-
-impl Impaired for Datagram {
-    fn wire_len(&self) -> usize {
-        self.1.len() + 28
-    }
-
-    fn flip_bit(&mut self, bit: usize) {
-        let mut octets = BytesMut::from(&self.1[..]);
-        octets[bit / 8] ^= 1 << (bit % 8);
-        self.1 = octets.freeze();
-    }
-}
-
-struct Drive<W> {
-    now: Instant,
-    client: W,
-    server: Option<W>,
-    links: [Netem<Datagram>; 2],
-    left: Vec<u64>,
-    turn: usize,
-    octets: u64,
-    latest: Instant,
-}
-
-const CLIENT: &str = "10.0.0.1:40000";
-const SERVER: &str = "10.0.0.2:5000";
-
-impl<W: Wire> Drive<W> {
-    fn new(cell: &WireCell) -> Self {
-        let now = Instant::ZERO;
-        let left = match cell.load {
-            Load::For(_) => vec![u64::MAX],
-            Load::Streams { count, octets } => vec![octets; count as usize],
-        };
-        Self {
-            now,
-            client: W::connect(&cell.config, SERVER.parse().unwrap(), cell.seed, now),
-            server: None,
-            links: [
-                Netem::new(cell.path.forward(), cell.seed * 2),
-                Netem::new(cell.path.backward(), cell.seed * 2 + 1),
-            ],
-            left,
-            turn: 0,
-            octets: 0,
-            latest: now,
+        let mut stage = self.set()?;
+        let flow = self.play(&mut stage)?;
+        let mut flow = flow.borrow_mut();
+        let failed = |reason: &str| Failure::Connection { flow: 1, reason: reason.to_owned() };
+        if let Some(failure) = &flow.failure {
+            return Err(failed(failure));
         }
+        let [Some(sender), Some(receiver)] = flow.infos.each_mut().map(Option::take) else {
+            return Err(failed("it was never established"));
+        };
+        let time = match self.load {
+            Load::For(duration) => duration,
+            Load::Streams { .. } => Duration::from_micros(flow.latest.as_micros()),
+        };
+        let path = stage.sim.wire_counters(stage.wire);
+        Ok(WireOutcome { octets: flow.received, time, receiver: *receiver, sender: *sender, path })
     }
 
-    fn run(mut self, cell: &WireCell) -> Result<WireOutcome, Failure> {
-        let end = match cell.load {
-            Load::For(time) => Some(Instant::ZERO + time),
+    fn set(&self) -> Result<Stage, Failure> {
+        let mut sim = Simulation::new(self.seed);
+        let [client, server] =
+            ["client", "server"].map(|name| sim.add_stack(name, Config::default()));
+        let plug = |stack, address: IpAddr| {
+            let net =
+                IpNet::new(address, 24).map_err(|error| Failure::Network(error.to_string()))?;
+            Ok(Plug::at(stack).address(net))
+        };
+        let wire = sim.connect(plug(client, CLIENT)?, plug(server, SERVER)?, self.path.wire());
+        Ok(Stage { sim, client, server, wire })
+    }
+
+    fn play(&self, stage: &mut Stage) -> Result<Rc<RefCell<Flow>>, Failure> {
+        let Stage { sim, client, server, .. } = stage;
+        let over = Transport::Wire(self.wire);
+        let flow = Rc::<RefCell<Flow>>::default();
+        let finish = match self.load {
+            Load::For(duration) => Some(Time::ZERO + duration),
             Load::Streams { .. } => None,
         };
-        loop {
-            self.settle(cell)?;
-            let ends = [Some(&self.client), self.server.as_ref()];
-            let deadlines =
-                ends.into_iter().flatten().filter_map(|e| e.next_deadline()).map(|d| d.0);
-            let next = self.links.iter().filter_map(Netem::next_deadline).chain(deadlines).min();
-            let Some(next) = next else { break };
-            if end.is_some_and(|end| next > end) {
-                self.latest = end.unwrap();
-                break;
-            }
-            if end.is_none() && self.client.is_over() {
-                break;
-            }
-            self.now = self.now.max(next);
-            while let Some(Datagram(from, octets)) = self.links[0].poll(self.now) {
-                let packet = W::Packet::parse(octets).expect("sound");
-                match &mut self.server {
-                    Some(server) => drop(server.handle_packet(packet, from, self.now)),
-                    None => self.server = W::accept(&cell.config, &packet, from, 7, self.now),
-                }
-                self.settle(cell)?;
-            }
-            while let Some(Datagram(from, octets)) = self.links[1].poll(self.now) {
-                let packet = W::Packet::parse(octets).expect("sound");
-                self.client.handle_packet(packet, from, self.now);
-                self.settle(cell)?;
-            }
-            self.client.handle_deadline(self.now);
-            if let Some(server) = &mut self.server {
-                server.handle_deadline(self.now);
-            }
-        }
-        let server = self.server.as_ref().ok_or(Failure::Stuck)?;
-        Ok(WireOutcome {
-            octets: self.octets,
-            time: self.latest.saturating_since(Instant::ZERO),
-            receiver: server.info(),
-            sender: self.client.info(),
-            wire: self.links.each_ref().map(|link| *link.counters()),
-        })
-    }
-
-    fn settle(&mut self, _cell: &WireCell) -> Result<(), Failure> {
-        let most = match W::PROFILE.borders {
-            Borders::Datagram(most) => most.min(1400),
-            _ => 16 * 1024,
+        let terms = |local| {
+            let wire = WireTerms { config: self.config.clone(), ..WireTerms::default() };
+            Terms { wire: Some(Rc::new(wire)), ..Terms::of(local) }
         };
-        loop {
-            while let Some(n) = (0..self.left.len())
-                .map(|n| (self.turn + n) % self.left.len())
-                .find(|n| self.left[*n] > 0)
-            {
-                let len = self.left[n].min(most as u64);
-                let chunk = Chunk {
-                    stream: n as u32 + 1,
-                    data: vec![0x6e; len as usize].into(),
-                    end: len == self.left[n],
-                };
-                match self.client.write(chunk, self.now) {
-                    Ok(()) => self.left[n] -= len,
-                    Err(WriteError::Full) => break,
-                    Err(error) => panic!("{error}"),
-                }
-                self.turn = n + 1;
-                if self.left.iter().all(|left| *left == 0) {
-                    self.client.close(self.now);
-                }
+        let listener = Listener::on(PORT).over(over);
+        sim[*server].assert(terms(Local::Listener(listener))).keep();
+        let of_sink = Rc::clone(&flow);
+        let sinks = move |connection| apps::sink(connection, finish, Rc::clone(&of_sink));
+        sim[*server].spawn(serve("sinks", listener, sinks));
+        // Whoever is spawned now finds it listening.
+        if sim.run_until_idle(Duration::ZERO) == Stopped::Stuck {
+            return Err(Failure::Stuck);
+        }
+        let remote = SocketAddr::new(SERVER, PORT);
+        let connection = ConnectionKey::outbound(1, remote).over(over);
+        sim[*client].assert(terms(connection.local)).keep();
+        sim[*client].spawn(apps::source(connection, self.load, finish, Rc::clone(&flow)));
+        let stopped = match finish {
+            Some(finish) => sim.run_until(finish),
+            None => {
+                let is_over = Rc::clone(&flow);
+                sim.run_while(LONGEST, move |_| !is_over.borrow().is_over())
             }
-            let mut quiet = true;
-            while let Some(transmit) = self.client.poll_transmit(self.now) {
-                quiet = false;
-                let datagram = Datagram(CLIENT.parse().unwrap(), transmit.packet.to_bytes());
-                self.links[0].handle_packet(self.now, datagram);
-            }
-            if let Some(server) = &mut self.server {
-                while let Some(transmit) = server.poll_transmit(self.now) {
-                    quiet = false;
-                    let datagram = Datagram(SERVER.parse().unwrap(), transmit.packet.to_bytes());
-                    self.links[1].handle_packet(self.now, datagram);
-                }
-                while let Some(chunk) = server.read() {
-                    self.octets += chunk.data.len() as u64;
-                    self.latest = self.now;
-                }
-            }
-            for end in [Some(&mut self.client), self.server.as_mut()].into_iter().flatten() {
-                while let Some(event) = end.poll_event() {
-                    if let Event::Refused(reason) = event {
-                        return Err(Failure::Connection { flow: 1, reason: reason.to_string() });
-                    }
-                }
-            }
-            if quiet {
-                return Ok(());
-            }
+        };
+        match stopped {
+            Stopped::Stuck => Err(Failure::Stuck),
+            _ => Ok(flow),
         }
     }
 }
+
+/// The two stacks and the wire between them.
+struct Stage {
+    sim: Simulation,
+    client: StackId,
+    server: StackId,
+    wire: WireId,
+}
+
+const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+const SERVER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
+const PORT: u16 = 5001;
+/// A transfer that takes longer has failed.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);

@@ -8,6 +8,7 @@ mod files;
 mod grid;
 mod jobs;
 mod kernel;
+mod loopback;
 mod plot;
 mod row;
 mod setting;

@@ -1,11 +1,11 @@
 //! `netmart demo`: two stacks in one process, an impaired wire between them, a download over it.
 
 mod client;
+mod content;
 mod report;
 mod scenes;
 mod server;
 
-use std::cell::RefCell;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -16,10 +16,11 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use netmart::Config;
-use netmart::actors::address::Listener;
+use netmart::actors::address::{Listener, Transport};
 use netmart::actors::message::ConnectionKey;
 use netmart::bus::Time;
 use netmart::proto::netem::{self, Loss};
+use netmart::proto::wires::{Directions, Kind, Visitor, Wire};
 use netmart::sim::{Plug, Simulation, StackId, Stopped, WireConfig, WireId};
 use netmart::stack::Capture;
 use netmart::trace::TraceFile;
@@ -27,11 +28,12 @@ use netmart::trace::write::Both;
 use sha2::{Digest, Sha256};
 
 use super::quantity;
-use client::{Progress, download};
+use client::{Task, client};
+use content::Notes;
 pub(super) use report::bits;
 use report::{Report, Span};
 use scenes::Scenes;
-use server::{Served, web_server};
+use server::web_server;
 
 /// Download from a web server over an impaired link, both stacks in this process
 ///
@@ -41,9 +43,15 @@ use server::{Served, web_server};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Demo {
-    /// How much to download
-    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = quantity::size)]
-    size: u64,
+    /// What carries the connection: tcp, faketcp, cs488, sockettcp or quiq; cs488 and quiq carry data to the
+    /// server only, so that the client uploads
+    #[arg(long, value_name = "NAME", default_value = "tcp", value_parser = transport)]
+    wire: Transport,
+
+    /// How much to transfer [default: 16MiB; where each packet waits for an answer, 1MiB over cs488 and
+    /// 64KiB over sockettcp]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
+    size: Option<u64>,
 
     /// The share of packets that get lost, each way
     #[arg(long, value_name = "SHARE", default_value = "2%", value_parser = quantity::percentage)]
@@ -79,7 +87,15 @@ Examples:
   netmart demo
   netmart demo --size 1GiB --rate 10Gbit --delay 300us --loss 0%
   netmart demo --size 1MiB --loss 10% --seed 7 --trace demo.trace --pcap demo.pcapng
+  netmart demo --wire quiq --loss 5%
   netmart demo --size 4MiB --real-time";
+
+fn transport(text: &str) -> Result<Transport, String> {
+    Transport::from_name(text).ok_or_else(|| {
+        let names: Vec<&str> = Transport::all().map(Transport::name).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}
 
 const PORT: u16 = 80;
 
@@ -98,8 +114,7 @@ struct Stage {
     client: StackId,
     server: StackId,
     wire: WireId,
-    progress: Rc<RefCell<Progress>>,
-    served: Rc<Served>,
+    notes: Notes,
     scenes: Scenes,
 }
 
@@ -126,17 +141,45 @@ impl Demo {
             capture.finish().with_context(|| display(path))?;
         }
         played?;
-        stage.tell(self.size, &mut out)?;
+        stage.tell(self.size(), &mut out)?;
         let network = Duration::from_micros(stage.sim.now().as_micros());
         let times = network.as_secs_f64() / took.as_secs_f64().max(1e-6);
         eprintln!("\nreal time {} for {}: {times:.1} times as fast", Span(took), Span(network));
         Ok(())
     }
 
+    fn size(&self) -> u64 {
+        self.size.unwrap_or(match self.wire {
+            Transport::Wire(Kind::Cs488) => 1 << 20,
+            Transport::Wire(Kind::Sockettcp) => 64 << 10,
+            _ => 16 << 20,
+        })
+    }
+
+    /// The client's: where the wire carries nothing to it, it is the one that has something to send.
+    fn task(&self) -> Task {
+        let directions = match self.wire {
+            Transport::Tcp => Directions::Both,
+            Transport::Wire(kind) => kind.visit(AskDirections),
+        };
+        match directions {
+            Directions::Both => Task::Download(self.size()),
+            Directions::ToServer => Task::Upload { size: self.size(), seed: self.seed },
+        }
+    }
+
     fn headline(&self) -> String {
+        let what = match self.task() {
+            Task::Download(_) => "Downloading",
+            Task::Upload { .. } => "Uploading",
+        };
+        let over = match self.wire {
+            Transport::Tcp => String::new(),
+            wire => format!(" over {wire}"),
+        };
         format!(
-            "Downloading {} octets at {}, {} each way, {}% of the packets lost, seed {}.",
-            self.size,
+            "{what} {} octets{over} at {}, {} each way, {}% of the packets lost, seed {}.",
+            self.size(),
             bits(self.rate),
             Span(self.delay),
             (self.loss * 1e6).round() / 1e4,
@@ -148,8 +191,8 @@ impl Demo {
         let mut sim = Simulation::new(self.seed);
         let client = sim.add_stack("client", Config::default());
         let server = sim.add_stack("server", Config::default());
-        let served = Rc::new(Served::default());
-        let scenes = Scenes::new(Rc::clone(&served));
+        let notes = Notes::default();
+        let scenes = Scenes::new(self.wire, Rc::clone(&notes.sent));
         for (stack, place) in [(client, "client"), (server, "server")] {
             let scene = scenes.recorder(place);
             sim[stack].set_recorder(Some(match trace {
@@ -168,17 +211,17 @@ impl Demo {
         let far = plug(server, "server", [10, 0, 0, 2])?;
         let wire = sim.connect(near, far, self.wire());
 
-        let progress = Rc::default();
-        sim[server].spawn(web_server(Listener::on(PORT), self.seed, Rc::clone(&served)));
+        let listener = Listener::on(PORT).over(self.wire);
+        sim[server].spawn(web_server(listener, self.seed, notes.clone()));
         // The listener is there before the first SYN, even over a wire without delay.
         ensure!(
             sim.run_for(Duration::ZERO).is_orderly(),
             "the server's stack does not come to rest"
         );
         let server_address = SocketAddr::new(Ipv4Addr::new(10, 0, 0, 2).into(), PORT);
-        let connection = ConnectionKey::outbound(1, server_address);
-        sim[client].spawn(download(connection, self.size, Rc::clone(&progress)));
-        Ok(Stage { sim, client, server, wire, progress, served, scenes })
+        let connection = ConnectionKey::outbound(1, server_address).over(self.wire);
+        sim[client].spawn(self::client(connection, self.task(), notes.clone()));
+        Ok(Stage { sim, client, server, wire, notes, scenes })
     }
 
     fn wire(&self) -> WireConfig {
@@ -191,18 +234,18 @@ impl Demo {
 
     /// Runs until the connection has ended on both sides.
     fn play(&self, stage: &mut Stage, began: Instant) -> anyhow::Result<()> {
-        let bar = progress_bar(self.size);
+        let bar = progress_bar(self.size());
         let mut last = (0, Time::ZERO);
         loop {
             let stopped = stage.sim.run_for(SLICE);
             let now = stage.sim.now();
-            let (received, is_over) = {
-                let progress = stage.progress.borrow();
-                (progress.received, progress.is_over)
+            let received = stage.notes.received.borrow().octets;
+            let (is_over, is_told) = {
+                let told = stage.notes.told.borrow();
+                (told.is_over, told.server.is_some())
             };
             bar.set_position(received);
             ensure!(stopped != Stopped::Stuck, "the stacks keep each other busy for ever");
-            let is_told = stage.served.info.borrow().is_some();
             if is_over && (is_told || stage.is_failed() || now > last.1 + SETTLING) {
                 break;
             }
@@ -222,7 +265,7 @@ impl Demo {
 
 impl Stage {
     fn is_failed(&self) -> bool {
-        self.progress.borrow().failure.is_some()
+        self.notes.received.borrow().failure.is_some()
     }
 
     /// The figures and both scenes. Nothing in it depends on anything but the command line.
@@ -237,22 +280,32 @@ impl Stage {
     }
 
     fn report(&self, size: u64) -> anyhow::Result<Report> {
-        let progress = self.progress.borrow();
-        if let Some(failure) = &progress.failure {
+        let (received, told) = (self.notes.received.borrow(), self.notes.told.borrow());
+        if let Some(failure) = &received.failure {
             bail!("{failure}");
         }
-        let sent = hex(&self.served.sha256.borrow());
-        let received = hex(&progress.sha256);
-        ensure!(sent == received, "SHA-256 {received} was received, {sent} was sent");
+        let sent = hex(&self.notes.sent.sha256.borrow());
+        let sha256 = hex(&received.sha256);
+        ensure!(sent == sha256, "SHA-256 {sha256} was received, {sent} was sent");
         Ok(Report {
             size,
-            sha256: received,
-            time: progress.finished.context("the download has no end")?,
+            sha256,
+            time: received.finished.context("the transfer has no end")?,
             wire: self.sim.wire_counters(self.wire),
-            client: progress.info.clone(),
-            server: self.served.info.borrow().clone(),
+            client: told.client.clone(),
+            server: told.server.clone(),
             events: [self.client, self.server].map(|stack| self.sim[stack].counters().events),
         })
+    }
+}
+
+struct AskDirections;
+
+impl Visitor for AskDirections {
+    type Output = Directions;
+
+    fn visit<W: Wire>(self) -> Directions {
+        W::PROFILE.directions
     }
 }
 

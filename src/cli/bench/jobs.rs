@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use anyhow::Context;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
-use netmart::bench::Failure;
 
 /// So many threads as there are processors, unless told.
 pub(super) fn threads(wanted: Option<NonZeroUsize>) -> NonZeroUsize {
@@ -18,18 +16,18 @@ pub(super) fn threads(wanted: Option<NonZeroUsize>) -> NonZeroUsize {
 /// Measures every one of `rows` rows, by its number, with every seed, on so many threads. Hands `done` the outcomes of each
 /// row, in the order of the rows and of the seeds; it is told the bar to print above. Stops at the first
 /// failure, and at the first error of `done`.
-pub(super) fn run<T: Send>(
+pub(super) fn run<T: Send, E: Into<anyhow::Error> + Send>(
     rows: usize,
     seeds: &[u64],
     threads: NonZeroUsize,
-    measure: impl Fn(usize, u64) -> Result<T, Failure> + Sync,
+    measure: impl Fn(usize, u64) -> Result<T, E> + Sync,
     mut done: impl FnMut(usize, Vec<T>, &ProgressBar) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let jobs = rows * seeds.len();
     let bar = progress_bar(jobs);
     let next = AtomicUsize::new(0);
     // Whoever has nothing left to hand to finds the channel closed, and ends.
-    let (results, arriving) = mpsc::sync_channel::<(usize, Result<T, Failure>)>(jobs);
+    let (results, arriving) = mpsc::sync_channel::<(usize, Result<T, E>)>(jobs);
     thread::scope(|scope| {
         for _ in 0..threads.get().min(jobs) {
             let (results, next, measure) = (results.clone(), &next, &measure);
@@ -51,8 +49,9 @@ pub(super) fn run<T: Send>(
         waiting.resize_with(jobs, || None);
         let mut row = 0;
         for (job, outcome) in arriving {
-            let outcome = outcome.with_context(|| {
-                format!("row {} with seed {}", job / seeds.len() + 1, seeds[job % seeds.len()])
+            let outcome = outcome.map_err(|error| {
+                let (row, seed) = (job / seeds.len() + 1, seeds[job % seeds.len()]);
+                error.into().context(format!("row {row} with seed {seed}"))
             })?;
             waiting[job] = Some(outcome);
             bar.inc(1);

@@ -1,19 +1,20 @@
 //! `netmart bench streams`: the rates of `quiq` over the number of its streams.
 
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 
 use anyhow::ensure;
 use clap::Args;
-use netmart::bench::{Load, WireCell, WireOutcome};
-use netmart::proto::wires::{Config, Kind, StreamInfo};
+use netmart::bench::{Load, WireCell};
+use netmart::proto::wires::{Config, Info, Kind, StreamInfo};
 
 use super::axis;
 use super::export::{Record, Value};
 use super::figure::{Axis, Figure, Line, PANEL, Panel, Point, trimmed};
-use super::jobs;
 use super::row::Spread;
 use super::setting::{Effort, Link, Output};
+use super::{jobs, loopback};
 use crate::cli::quantity;
 
 /// Data rate and packet rate of quiq over the number of its streams, in virtual time
@@ -45,6 +46,10 @@ pub(super) struct Streams {
     #[arg(long, value_name = "OCTETS")]
     chunk: Option<usize>,
 
+    /// Over the loopback interface of this machine, in real time: the figures are its own
+    #[arg(long, conflicts_with_all = ["loss", "rate", "rtt", "queue", "jobs"])]
+    loopback: bool,
+
     #[command(flatten)]
     link: Link,
 
@@ -59,7 +64,8 @@ const EXAMPLES: &str = "\
 Examples:
   netmart bench streams                           1 to 10 streams; draws streams.svg and streams.png
   netmart bench streams --from 1 --to 32 --size 256KiB --plot rates.png
-  netmart bench streams --loss 1% --rtt 50ms --csv rates.csv --no-plot";
+  netmart bench streams --loss 1% --rtt 50ms --csv rates.csv --no-plot
+  netmart bench streams --loopback --chunk 14000 --size 16MiB";
 
 /// More would not say more.
 const STREAMS_MAX: u32 = 1000;
@@ -82,36 +88,46 @@ impl Streams {
         writeln!(out, "{HEAD}")?;
         out.flush()?;
         let counts: RangeInclusive<u32> = self.from..=self.to;
-        let measure = |row: usize, seed| self.cell(self.from + row as u32, seed).run();
+        let measure = |row: usize, seed| self.measure(self.from + row as u32, seed);
         let (mut rows, mut records) = (Vec::new(), Vec::new());
-        let threads = jobs::threads(self.effort.jobs);
-        jobs::run(counts.count(), &seeds, threads, measure, |number, outcomes, bar| {
+        let threads = match self.loopback {
+            // Real time is not to be shared.
+            true => NonZeroUsize::MIN,
+            false => jobs::threads(self.effort.jobs),
+        };
+        jobs::run(counts.count(), &seeds, threads, measure, |number, receivers, bar| {
             let streams = self.from + number as u32;
-            for (seed, outcome) in seeds.iter().zip(&outcomes) {
-                records.extend(self::records(streams, *seed, outcome));
+            for (seed, receiver) in seeds.iter().zip(&receivers) {
+                records.extend(self::records(streams, *seed, receiver));
             }
-            let row = Row::of(streams, &outcomes);
+            let row = Row::of(streams, &receivers);
             bar.suspend(|| writeln!(out, "{row}"))?;
             rows.push(row);
             Ok(())
         })?;
         out.flush()?;
         tables.write(&records)?;
-        pictures.draw(&figure(&rows, &self.link.label()))
+        let link = if self.loopback { "loopback".to_owned() } else { self.link.label() };
+        pictures.draw(&figure(&rows, &link))
     }
 
-    fn cell(&self, count: u32, seed: u64) -> WireCell {
+    /// What the receiver of so many streams has counted.
+    fn measure(&self, count: u32, seed: u64) -> anyhow::Result<Info> {
+        let config = Config { chunk: self.chunk, ..Config::default() };
+        if self.loopback {
+            return loopback::transfer(count, self.size, &config, seed);
+        }
         let mut path = self.link.path();
         path.loss = axis::LossModel::Independent.losing(self.loss, 1.0);
         let load = Load::Streams { count, octets: self.size };
-        let config = Config { chunk: self.chunk, ..Config::default() };
-        WireCell { kind: Kind::Quiq, path, load, config, seed }
+        let cell = WireCell { wire: Kind::Quiq, path, load, config, seed };
+        Ok(cell.run()?.receiver)
     }
 }
 
 /// What all streams of a receiver have counted together.
-fn total(outcome: &WireOutcome) -> StreamInfo {
-    let streams = &outcome.receiver.streams;
+fn total(receiver: &Info) -> StreamInfo {
+    let streams = &receiver.streams;
     StreamInfo {
         stream: 0,
         packets: streams.iter().map(|stream| stream.packets).sum(),
@@ -130,10 +146,10 @@ fn rates(info: &StreamInfo) -> Option<[f64; 2]> {
 }
 
 impl Row {
-    fn of(streams: u32, outcomes: &[WireOutcome]) -> Self {
+    fn of(streams: u32, receivers: &[Info]) -> Self {
         let totals: Vec<[f64; 2]> =
-            outcomes.iter().filter_map(|outcome| rates(&total(outcome))).collect();
-        let all = outcomes.iter().flat_map(|outcome| &outcome.receiver.streams);
+            receivers.iter().filter_map(|receiver| rates(&total(receiver))).collect();
+        let all = receivers.iter().flat_map(|receiver| &receiver.streams);
         let each: Vec<[f64; 2]> = all.filter_map(rates).collect();
         let spreads = |of: &[[f64; 2]]| [0, 1].map(|n| Spread::of(of.iter().map(|both| both[n])));
         Self { streams, total: spreads(&totals), each: spreads(&each) }
@@ -154,9 +170,9 @@ impl std::fmt::Display for Row {
     }
 }
 
-fn records(streams: u32, seed: u64, outcome: &WireOutcome) -> Vec<Record> {
-    let all = total(outcome);
-    let infos = std::iter::once(&all).chain(&outcome.receiver.streams);
+fn records(streams: u32, seed: u64, receiver: &Info) -> Vec<Record> {
+    let all = total(receiver);
+    let infos = std::iter::once(&all).chain(&receiver.streams);
     infos
         .map(|info| {
             let count = |count: u64| Value::Number(count as f64);

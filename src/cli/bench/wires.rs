@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use clap::Args;
+use netmart::actors::address::Transport;
 use netmart::bench::{Cell, Failure, Load, Path, WireCell};
 use netmart::proto::tcp::CongestionControl;
-use netmart::proto::wires::{Config, Kind};
+use netmart::proto::wires::Config;
 
 use super::axis::{self, LossModel, Percent};
 use super::export::{Record, Value};
@@ -29,7 +30,7 @@ use crate::cli::quantity;
 pub(super) struct Wires {
     /// Wires: tcp, faketcp, cs488, sockettcp, quiq [default: all]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = wire)]
-    wire: Vec<Over>,
+    wire: Vec<Transport>,
 
     /// Shares of data packets that get lost
     #[arg(long, value_name = "SHARE", value_delimiter = ',', default_value = "0,0.1%,1%,2%,5%,10%", value_parser = axis::loss)]
@@ -60,38 +61,16 @@ Examples:
   netmart bench wires --wire faketcp,quiq --rtt 100ms --plot far.png
   netmart bench wires --loss 0,1% --csv wires.csv --no-plot";
 
-/// What carries the octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Over {
-    Tcp,
-    Wire(Kind),
-}
-
-impl Over {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Wire(kind) => kind.name(),
-        }
-    }
-
-    fn all() -> Vec<Self> {
-        let wires = Kind::ALL.iter().map(|kind| Self::Wire(*kind));
-        std::iter::once(Self::Tcp).chain(wires).collect()
-    }
-}
-
-fn wire(text: &str) -> Result<Over, String> {
-    let all = Over::all();
-    all.iter().copied().find(|over| over.name() == text.trim()).ok_or_else(|| {
-        let names: Vec<&str> = all.iter().map(|over| over.name()).collect();
+fn wire(text: &str) -> Result<Transport, String> {
+    Transport::from_name(text.trim()).ok_or_else(|| {
+        let names: Vec<&str> = Transport::all().map(Transport::name).collect();
         format!("expected one of {}", names.join(", "))
     })
 }
 
 /// The goodput of one wire at one loss, in bits per second, over all seeds.
 struct Row {
-    over: Over,
+    over: Transport,
     loss: f64,
     goodput: Spread,
 }
@@ -100,8 +79,9 @@ impl Wires {
     pub(super) fn run(self) -> anyhow::Result<()> {
         ensure!(!self.duration.is_zero(), "a measurement has to last for some time");
         let (tables, pictures) = self.output.create("wires")?;
-        let wires = if self.wire.is_empty() { Over::all() } else { self.wire.clone() };
-        let cells: Vec<(Over, f64)> =
+        let wires =
+            if self.wire.is_empty() { Transport::all().collect() } else { self.wire.clone() };
+        let cells: Vec<(Transport, f64)> =
             wires.iter().flat_map(|over| self.loss.iter().map(|loss| (*over, *loss))).collect();
         let seeds = self.effort.seeds();
         let mut out = io::stdout().lock();
@@ -128,10 +108,10 @@ impl Wires {
         pictures.draw(&figure(&wires, &self.loss, &rows, &self.link.label()))
     }
 
-    fn measure(&self, (over, loss): (Over, f64), seed: u64) -> Result<Reached, Failure> {
+    fn measure(&self, (over, loss): (Transport, f64), seed: u64) -> Result<Reached, Failure> {
         let path = Path { loss: LossModel::Independent.losing(loss, 1.0), ..self.link.path() };
         match over {
-            Over::Tcp => {
+            Transport::Tcp => {
                 let cell = Cell::new(path, [CongestionControl::Cubic], self.duration, seed);
                 let outcome = cell.run()?;
                 let (octets, again) = outcome.flows.iter().fold((0, 0), |(octets, again), flow| {
@@ -139,17 +119,17 @@ impl Wires {
                 });
                 Ok(Reached { goodput: outcome.goodput(), octets, again: again.into() })
             }
-            Over::Wire(kind) => {
+            Transport::Wire(wire) => {
                 let load = Load::For(self.duration);
                 let config = Config { chunk: self.chunk, ..Config::default() };
-                let outcome = WireCell { kind, path, load, config, seed }.run()?;
+                let outcome = WireCell { wire, path, load, config, seed }.run()?;
                 let again = outcome.sender.counters.retransmitted;
                 Ok(Reached { goodput: outcome.goodput(), octets: outcome.octets, again })
             }
         }
     }
 
-    fn record(&self, (over, loss): (Over, f64), seed: u64, reached: &Reached) -> Record {
+    fn record(&self, (over, loss): (Transport, f64), seed: u64, reached: &Reached) -> Record {
         vec![
             ("wire", Value::Text(over.name().to_owned())),
             ("loss", Value::Text(Percent(loss).to_string())),
@@ -205,8 +185,8 @@ impl std::fmt::Display for Summary<'_> {
     }
 }
 
-fn figure(wires: &[Over], losses: &[f64], rows: &[Row], link: &str) -> Figure {
-    let line = |(name, over): (usize, &Over)| {
+fn figure(wires: &[Transport], losses: &[f64], rows: &[Row], link: &str) -> Figure {
+    let line = |(name, over): (usize, &Transport)| {
         let points = rows.iter().filter(|row| row.over == *over).filter_map(|row| {
             let x = losses.iter().position(|loss| *loss == row.loss)? as f64;
             let Spread { mean, least, most } = row.goodput;
@@ -234,12 +214,14 @@ fn figure(wires: &[Over], losses: &[f64], rows: &[Row], link: &str) -> Figure {
 
 #[cfg(test)]
 mod tests {
+    use netmart::proto::wires::Kind;
+
     use super::*;
 
     #[test]
     fn wires_are_told_by_name() {
-        assert_eq!(wire("tcp"), Ok(Over::Tcp));
-        assert_eq!(wire(" quiq"), Ok(Over::Wire(Kind::Quiq)));
+        assert_eq!(wire("tcp"), Ok(Transport::Tcp));
+        assert_eq!(wire(" quiq"), Ok(Transport::Wire(Kind::Quiq)));
         assert!(wire("sctp").unwrap_err().contains("tcp, faketcp"));
     }
 }

@@ -1,46 +1,29 @@
-//! The client: asks for so many octets, and takes them in.
+//! The client: asks for so many octets and takes them in, or hands them over where the wire carries data to
+//! the server only.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
+use netmart::actors::address::Transport;
 use netmart::actors::end::{ChannelEnd, Heard, session};
 use netmart::actors::message::{
     Body, Channel, CloseReason, ConnectionKey, ConnectionPattern, Refused,
 };
-use netmart::bus::{Actor, Change, Context, Delivery, Handler, Spawn, Time, Watcher};
-use netmart::proto::tcp::Info;
-use sha2::{Digest, Sha256};
+use netmart::bus::{Actor, Change, Context, Delivery, Handler, Spawn, Watcher};
 
-/// How a download stands.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// Octets of the body.
-    pub(super) received: u64,
-    pub(super) sha256: Sha256,
-    /// When the last octet came.
-    pub(super) finished: Option<Time>,
-    /// How the connection did when the server had said all.
-    pub(super) info: Option<Box<Info>>,
-    /// What went wrong.
-    pub(super) failure: Option<String>,
-    /// The connection has ended.
-    pub(super) is_over: bool,
+use super::content::{Content, Figures, Intake, Notes};
+
+/// What the client wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// So many octets.
+    Download(u64),
+    /// To hand over so many octets, which follow from the seed.
+    Upload { size: u64, seed: u64 },
 }
 
-/// Downloads `size` octets over `connection`.
-pub(super) fn download(
-    connection: ConnectionKey,
-    size: u64,
-    progress: Rc<RefCell<Progress>>,
-) -> Spawn<Download> {
+/// The client of `connection`.
+pub(super) fn client(connection: ConnectionKey, task: Task, notes: Notes) -> Spawn<Client> {
     let refused = ConnectionPattern::any().local(connection.local).remote(connection.remote);
-    session("client", connection, WINDOW, |end| Download {
-        end,
-        size,
-        stage: Stage::Connecting,
-        progress,
-    })
-    .watch::<Refused>(refused)
+    let make = |end| Client { end, task, stage: Stage::Connecting, notes };
+    session("client", connection, WINDOW, make).watch::<Refused>(refused)
 }
 
 /// Octets that may be on their way to the client: enough for a long fat network.
@@ -50,116 +33,124 @@ const WINDOW: usize = 4 << 20;
 const HEAD_MAX: usize = 8 * 1024;
 
 /// The user of the connection.
-pub(super) struct Download {
+pub(super) struct Client {
     end: ChannelEnd,
-    size: u64,
+    task: Task,
     stage: Stage,
-    progress: Rc<RefCell<Progress>>,
+    notes: Notes,
 }
 
 enum Stage {
     Connecting,
     /// The head of the answer as far as it has come.
     Head(Vec<u8>),
-    Body,
+    Body(Intake),
+    Handing(Content),
 }
 
-impl Download {
-    fn ask(&mut self, ctx: &mut Context<'_, Self>) {
+impl Client {
+    /// There is room: at first for the request.
+    fn speak(&mut self, ctx: &mut Context<'_, Self>) {
         if matches!(self.stage, Stage::Connecting) {
-            self.stage = Stage::Head(Vec::new());
-            let Self { size, .. } = self;
+            let (method, size, more) = match self.task {
+                Task::Download(size) => ("GET", size, "Connection: close\r\n".to_owned()),
+                Task::Upload { size, .. } => ("PUT", size, format!("Content-Length: {size}\r\n")),
+            };
             let host = self.end.connection().remote;
-            let request =
-                format!("GET /{size} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-            self.end.write(request, ctx);
+            self.end.write(format!("{method} /{size} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n"), ctx);
+            self.stage = match self.task {
+                Task::Download(_) => Stage::Head(Vec::new()),
+                Task::Upload { size, seed } => {
+                    Stage::Handing(Content::new(seed, size, self.notes.sent.clone()))
+                }
+            };
+        }
+        if let Stage::Handing(content) = &mut self.stage {
+            content.pump(&mut self.end, ctx);
         }
     }
 
     fn read(&mut self, octets: &[u8], ctx: &mut Context<'_, Self>) {
-        match &mut self.stage {
-            Stage::Connecting => {}
-            Stage::Body => self.take_in(octets, ctx.now()),
-            Stage::Head(head) => {
+        match (&mut self.stage, self.task) {
+            (Stage::Body(intake), _) => intake.take_in(octets, ctx.now()),
+            (Stage::Head(head), Task::Download(size)) => {
                 head.extend_from_slice(octets);
-                match body_of(head, self.size) {
+                match body_of(head, size) {
                     Ok(None) => {}
                     Ok(Some(at)) => {
-                        let body = head.split_off(at);
-                        self.stage = Stage::Body;
-                        self.take_in(&body, ctx.now());
+                        let intake = Intake::new(size, self.notes.received.clone(), ctx.now());
+                        intake.take_in(&head[at..], ctx.now());
+                        self.stage = Stage::Body(intake);
                     }
                     Err(failure) => {
-                        self.fail(failure);
+                        self.notes.fail(failure);
                         self.end.abort(ctx);
                     }
                 }
             }
+            _ => {}
         }
     }
 
-    fn take_in(&mut self, octets: &[u8], now: Time) {
-        let mut progress = self.progress.borrow_mut();
-        progress.received += octets.len() as u64;
-        progress.sha256.update(octets);
-        if progress.received == self.size && progress.finished.is_none() {
-            progress.finished = Some(now);
-        }
-    }
-
-    /// The first failure tells; those after it are its consequences.
-    fn fail(&self, failure: impl Into<String>) {
-        self.progress.borrow_mut().failure.get_or_insert(failure.into());
+    fn is_over_wire(&self) -> bool {
+        matches!(self.end.connection().local.transport(), Some(Transport::Wire(_)))
     }
 
     fn over(&self, ctx: &mut Context<'_, Self>) {
-        self.progress.borrow_mut().is_over = true;
+        self.notes.told.borrow_mut().is_over = true;
         ctx.stop();
     }
 
-    fn closed(&self, reason: CloseReason, ctx: &mut Context<'_, Self>) {
-        let received = self.progress.borrow().received;
-        if received != self.size {
-            self.fail(format!("the connection ended after {received} octets: {reason}"));
+    fn closed(&self, reason: &CloseReason, ctx: &mut Context<'_, Self>) {
+        let received = self.notes.received.borrow().octets;
+        match self.task {
+            Task::Download(size) if received != size => {
+                self.notes.fail(format!("the connection ended after {received} octets: {reason}"));
+            }
+            Task::Upload { .. } if !reason.is_normal() => {
+                self.notes.fail(format!("the connection ended: {reason}"));
+            }
+            _ => {}
         }
         self.over(ctx);
     }
-}
 
-impl Actor for Download {
-    fn started(&mut self, ctx: &mut Context<'_, Self>) {
-        if self.size == 0 {
-            self.progress.borrow_mut().finished = Some(ctx.now());
-        }
+    fn note(&self, figures: Figures) {
+        self.notes.told.borrow_mut().client = Some(figures);
     }
 }
 
-impl Handler<Channel> for Download {
+impl Actor for Client {}
+
+impl Handler<Channel> for Client {
     fn handle(&mut self, message: Delivery<'_, Channel>, ctx: &mut Context<'_, Self>) {
         let body = message.take().body;
         if let Body::Info(info) = body {
-            self.progress.borrow_mut().info = Some(info);
+            self.note(Figures::Tcp(info));
             return self.end.finish(ctx);
         }
         match self.end.hear(body, ctx) {
-            Some(Heard::Room(_)) => self.ask(ctx),
+            Some(Heard::Room(_)) => self.speak(ctx),
             Some(Heard::Data(chunks)) => {
                 for chunk in chunks {
                     self.end.consumed(chunk.len(), ctx);
                     self.read(&chunk, ctx);
                 }
             }
+            Some(Heard::End) if self.is_over_wire() => self.end.finish(ctx),
             Some(Heard::End) => self.end.inquire(ctx),
-            Some(Heard::Closed(reason)) => self.closed(reason, ctx),
-            _ => {}
+            // It comes by itself, right before the end.
+            Some(Heard::Report(info)) => self.note(Figures::Wire(info)),
+            Some(Heard::Closed(reason)) => self.closed(&reason, ctx),
+            Some(Heard::Urgent(_) | Heard::Trouble(_) | Heard::Chunks(_)) | None => {}
         }
     }
 }
 
-impl Watcher<Refused> for Download {
+impl Watcher<Refused> for Client {
     fn changed(&mut self, change: Change<Refused>, ctx: &mut Context<'_, Self>) {
         if let Change::Appeared(refused) = change {
-            self.fail(format!("no connection: {}", refused.reason));
+            self.notes.fail(format!("no connection: {}", refused.reason));
             self.over(ctx);
         }
     }

@@ -6,6 +6,9 @@ use std::time::Duration;
 use netmart::bus::Time;
 use netmart::proto::netem;
 use netmart::proto::tcp::Info;
+use netmart::proto::wires::{self, Discard};
+
+use super::content::Figures;
 
 /// The figures of one download. Nothing in here differs between two runs with the same seed.
 pub(super) struct Report {
@@ -14,8 +17,8 @@ pub(super) struct Report {
     pub(super) time: Time,
     /// What the wire did, from the client to the server and back.
     pub(super) wire: [netem::Counters; 2],
-    pub(super) client: Option<Box<Info>>,
-    pub(super) server: Option<Box<Info>>,
+    pub(super) client: Option<Figures>,
+    pub(super) server: Option<Figures>,
     /// Events on the bus of the client, and on that of the server.
     pub(super) events: [u64; 2],
 }
@@ -33,8 +36,10 @@ impl fmt::Display for Report {
         line(f, "packets", format_args!("client to server {}", Traffic(there)))?;
         line(f, "", format_args!("server to client {}", Traffic(back)))?;
         for (who, info) in [("client", &self.client), ("server", &self.server)] {
-            if let Some(info) = info {
-                side(f, who, info)?;
+            match info {
+                Some(Figures::Tcp(info)) => side(f, who, info)?,
+                Some(Figures::Wire(info)) => wire_side(f, who, info)?,
+                None => {}
             }
         }
         let [client, server] = self.events;
@@ -93,6 +98,28 @@ fn side(f: &mut fmt::Formatter<'_>, who: &str, info: &Info) -> fmt::Result {
             kib(info.send_window)
         ),
     )
+}
+
+/// What one session of a wire has to tell.
+fn wire_side(f: &mut fmt::Formatter<'_>, who: &str, info: &wires::Info) -> fmt::Result {
+    let counters = &info.counters;
+    let (out, again) = (counters.packets_sent, counters.retransmitted);
+    let taken = counters.packets_received;
+    line(f, who, format_args!("{out} packets out, {again} of them again, {taken} in"))?;
+    let causes = Discard::ALL.map(|discard| (counters.dropped(discard), discard.name()));
+    let thrown: Vec<String> = causes
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, cause)| format!("{count} {}", cause.replace('_', " ")))
+        .collect();
+    if !thrown.is_empty() {
+        line(f, "", format_args!("thrown away: {}", thrown.join(", ")))?;
+    }
+    if let Some(srtt) = info.srtt {
+        let (srtt, rto) = (Span(srtt), Span(info.rto));
+        line(f, "", format_args!("round trip: smoothed {srtt}, time-out {rto}"))?;
+    }
+    Ok(())
 }
 
 fn line(f: &mut fmt::Formatter<'_>, name: &str, text: fmt::Arguments<'_>) -> fmt::Result {

@@ -4,16 +4,18 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use netmart::actors::address::Transport;
 use netmart::bus::{Kind, Record, Recorder};
 use netmart::trace::write::EventRecorder;
 use netmart::trace::{Chart, Column, Event};
 
-use super::server::Served;
+use super::content::Sent;
 
 /// Collects the events of both scenes from both stacks.
 #[derive(Clone)]
 pub(super) struct Scenes {
-    served: Rc<Served>,
+    wire: Transport,
+    sent: Rc<Sent>,
     act: Rc<Cell<Act>>,
     beginning: Rc<RefCell<Vec<Event>>>,
     end: Rc<RefCell<Vec<Event>>>,
@@ -31,10 +33,14 @@ enum Act {
 /// The end lasts until the last octet has been acknowledged, which can take long.
 const EVENTS_MAX: usize = 200_000;
 
+/// The last events of a connection over a wire: enough for its last words, which differ from wire to wire.
+const LAST_MAX: usize = 24;
+
 impl Scenes {
-    pub(super) fn new(served: Rc<Served>) -> Self {
+    pub(super) fn new(wire: Transport, sent: Rc<Sent>) -> Self {
         Self {
-            served,
+            wire,
+            sent,
             act: Rc::new(Cell::new(Act::Beginning)),
             beginning: Rc::default(),
             end: Rc::default(),
@@ -50,7 +56,7 @@ impl Scenes {
 
     fn is_wanted(&self, record: &Record) -> bool {
         match (self.act.get(), record.kind()) {
-            (Act::Transfer, Kind::Send) => self.served.is_finished.get(),
+            (Act::Transfer, Kind::Send) => self.sent.is_finished.get(),
             (Act::Transfer, _) => false,
             (_, kind) => matches!(kind, Kind::Send | Kind::Inject | Kind::Spawn | Kind::Stop),
         }
@@ -68,11 +74,19 @@ impl Scenes {
                     self.act.set(Act::Transfer);
                 }
             }
-            Act::Transfer if is_last_word => {
+            Act::Transfer if is_last_word && self.wire == Transport::Tcp => {
                 if event.topic.as_deref() == Some("segments-out") {
                     self.act.set(Act::End);
                 }
                 self.end.borrow_mut().push(event);
+            }
+            Act::Transfer | Act::End if self.wire != Transport::Tcp => {
+                if is_last_word || event.topic.as_deref() == Some(self.wire.name()) {
+                    let mut end = self.end.borrow_mut();
+                    let surplus = (end.len() + 1).saturating_sub(LAST_MAX);
+                    end.drain(..surplus);
+                    end.push(event);
+                }
             }
             Act::Transfer => {}
             Act::End => {
@@ -86,41 +100,53 @@ impl Scenes {
 
     /// From the first SYN to the request.
     pub(super) fn handshake(&self) -> Chart {
-        draw(&self.beginning.borrow())
+        self.draw(&self.beginning.borrow())
     }
 
     /// The FINs and what acknowledges them, and what the applications hear of it.
     pub(super) fn close(&self) -> Chart {
         let events = self.end.borrow();
+        if self.wire != Transport::Tcp {
+            return self.draw(&events);
+        }
         let fins: HashSet<&str> = events.iter().flat_map(|event| fins(&event.summary)).collect();
-        let mut chart = draw(&events);
+        let mut chart = self.draw(&events);
         chart.retain(|event| {
             is_of_close(event) || acks(&event.summary).any(|ack| fins.contains(ack))
         });
         chart
     }
-}
 
-fn draw(events: &[Event]) -> Chart {
-    const LINK: usize = 5;
-    let column = |place, actor, title| Column::new(place, actor).titled(title);
-    let chart = Chart::new(vec![
-        Column::new("client", "client"),
-        Column::new("client", "relay"),
-        column("client", "state vector", "vector"),
-        Column::new("client", "codec"),
-        Column::new("client", "ip"),
-        column("client", "link 1", "link"),
-        column("server", "link 1", "link"),
-        Column::new("server", "ip"),
-        Column::new("server", "codec"),
-        column("server", "state vector", "vector"),
-        Column::new("server", "relay"),
-        column("server", "session", "server"),
-    ]);
-    let mut chart = chart.wire(LINK, LINK + 1);
-    events.iter().for_each(|event| chart.add(event));
-    chart
+    fn draw(&self, events: &[Event]) -> Chart {
+        let column = |place, actor: &str, title| Column::new(place, actor).titled(title);
+        let (session, codec) = match self.wire {
+            Transport::Tcp => ("state vector", "codec".to_owned()),
+            wire => (wire.name(), format!("{wire} codec")),
+        };
+        let session_title = if self.wire == Transport::Tcp { "vector" } else { "session" };
+        let stack = |place, user, title| {
+            let mut columns = vec![
+                column(place, user, title),
+                column(place, "relay", "relay"),
+                column(place, session, session_title),
+                column(place, &codec, "codec"),
+                column(place, "ip", "ip"),
+                column(place, "link 1", "link"),
+            ];
+            if self.wire != Transport::Tcp {
+                columns.insert(4, column(place, "udp", "udp"));
+            }
+            columns
+        };
+        let (near, mut far) =
+            (stack("client", "client", "client"), stack("server", "session", "server"));
+        far.reverse();
+        let link = near.len() - 1;
+        let columns = near.into_iter().chain(far).collect();
+        let mut chart = Chart::new(columns).wire(link, link + 1);
+        events.iter().for_each(|event| chart.add(event));
+        chart
+    }
 }
 
 /// Whether an event says that something ends: a FIN on its way, or the end of a channel.
