@@ -21,6 +21,8 @@ use netmart::net::UdpSocket;
 use netmart::proto::wire::icmp::IcmpErrorKind;
 use netmart::sockets::{Sockets, SocketsReport};
 use netmart::stack::Stack;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::RcvBufForce;
 
 /// How long anything may take before a test gives up; nothing waits for it otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -372,5 +374,57 @@ fn datagrams_longer_than_a_frame_arrive_all_the_same() {
             assert_eq!((refused, sent.packets), (0, 20));
             assert!((11..20).contains(&send_calls), "{send_calls}");
         });
+    });
+}
+
+/// Two hundred datagrams within a run, where the kernel takes no more than some: what `backlog` lets wait
+/// leaves when it can, in order; the rest is counted.
+fn burst_over_a_slow_network(backlog: usize) -> Option<(SocketsReport, Vec<u8>)> {
+    if !namespace::slow_down() {
+        return None;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    Some(runtime.block_on(async {
+        let sockets = Sockets::new().buffer(50_000).backlog(backlog, 1 << 20);
+        let stack = Stack::builder().seed(1).sockets(sockets).start_on_own_thread().unwrap();
+        let peer = kernel(Ipv4Addr::LOCALHOST);
+        setsockopt(&peer, RcvBufForce, &(1 << 20)).unwrap();
+        let local = end(Ipv4Addr::UNSPECIFIED, free_port());
+        let remote = peer.local_addr().unwrap().into();
+        let key = UdpKey { direction: Direction::Outbound, local, remote };
+        let payload = |number| Bytes::from(vec![number; 1000]);
+        let first = (0..200).map(|number| UdpDatagram { key, ip: None, payload: payload(number) });
+        // Before an end is bound only so many wait.
+        App::saying(Vec::new()).at(local, &stack).await;
+        App::saying(first.collect()).enter(local, &stack).await;
+        let report = until(async || {
+            let report = report(&stack).await;
+            (report.sent.packets + report.dropped == 200).then_some(report)
+        })
+        .await;
+        let mut buffer = [0; 2000];
+        let receive = |_| {
+            assert_eq!(peer.recv(&mut buffer).unwrap(), 1000);
+            buffer[0]
+        };
+        (report, (0..report.sent.packets).map(receive).collect())
+    }))
+}
+
+#[test]
+fn what_the_kernel_does_not_take_leaves_when_it_does() {
+    namespace::with_mtu(1500, || {
+        let Some((report, numbers)) = burst_over_a_slow_network(1000) else { return };
+        assert!(report.stalls > 0 && report.dropped == 0, "{report:?}");
+        assert_eq!(numbers, (0..200).collect::<Vec<u8>>());
+    });
+}
+
+#[test]
+fn what_finds_no_room_meanwhile_is_dropped_and_counted() {
+    namespace::with_mtu(1500, || {
+        let Some((report, numbers)) = burst_over_a_slow_network(20) else { return };
+        assert!(report.stalls > 0 && report.dropped > 0, "{report:?}");
+        assert!(numbers.is_sorted() && numbers.len() >= 20, "{numbers:?}");
     });
 }

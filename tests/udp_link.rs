@@ -211,3 +211,23 @@ fn a_path_that_carries_less_than_was_said_is_found_out() {
         });
     });
 }
+
+#[test]
+fn a_link_whose_socket_is_full_goes_on_when_it_has_room() {
+    namespace::with_mtu(1500, || {
+        if !namespace::slow_down() {
+            return;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let at = UdpLink::at("127.0.0.1:0".parse().unwrap()).unwrap();
+            let to = at.local_addr();
+            let server = start(Link::udp(at));
+            let listener = TcpListener::bind(&server, (Ipv4Addr::UNSPECIFIED, PORT)).await.unwrap();
+            let client = start(Link::udp(UdpLink::to(to).unwrap().buffer(20_000)));
+            let (ours, theirs) = tokio::join!(connect(&client), listener.accept());
+            exchange(ours.unwrap(), theirs.unwrap().0, 300_000).await;
+            assert_eq!(link_report(&client).await.refused, 0);
+        });
+    });
+}

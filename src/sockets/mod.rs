@@ -82,6 +82,8 @@ pub struct SocketsReport {
     pub receive_calls: u64,
     /// System calls that took datagrams.
     pub send_calls: u64,
+    /// How often the kernel took no more for a while.
+    pub stalls: u64,
     /// Datagrams that found no room while the kernel took no more.
     pub dropped: u64,
     /// Datagrams that the kernel refused.

@@ -39,16 +39,21 @@ impl Outbox {
         self.queue.len()
     }
 
-    /// Takes a datagram, unless there is no room for it; an empty outbox has room for any.
-    pub(crate) fn push(&mut self, datagram: Outgoing) -> bool {
+    /// Whether there is no room for a datagram; an empty outbox has room for any.
+    pub(crate) fn is_full_for(&self, datagram: &Outgoing) -> bool {
         let octets = self.octets + datagram.payload.len();
         let has_room = self.queue.len() < self.most_datagrams && octets <= self.most_octets;
-        if has_room || self.queue.is_empty() {
-            self.octets = octets;
+        !has_room && !self.queue.is_empty()
+    }
+
+    /// Takes a datagram, unless there is no room for it.
+    pub(crate) fn push(&mut self, datagram: Outgoing) -> bool {
+        let is_full = self.is_full_for(&datagram);
+        if !is_full {
+            self.octets += datagram.payload.len();
             self.queue.push_back(datagram);
-            return true;
         }
-        false
+        !is_full
     }
 
     pub(crate) fn pop(&mut self) -> Option<Outgoing> {

@@ -213,6 +213,7 @@ impl Reactor {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     open.is_full.set(true);
+                    self.counters.borrow_mut().stalls += 1;
                     return self.watch.for_room(&open.socket, open.name, true);
                 }
                 // The next run is shorter.
@@ -367,6 +368,9 @@ impl End {
         let own = (self.local.0 != open.bound).then_some(self.local.0.ip);
         let from = ip.or(own).filter(|ip| !ip.is_unspecified());
         let outgoing = Outgoing { local: self.local, to, from, payload };
+        if open.outbox.borrow().is_full_for(&outgoing) {
+            reactor.flush_socket(open);
+        }
         if !open.outbox.borrow_mut().push(outgoing) {
             reactor.counters.borrow_mut().dropped += 1;
             return reactor.refused(self.local, to, Unsent::silently("backlog_full"));

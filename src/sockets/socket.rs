@@ -46,13 +46,7 @@ impl Socket {
             None => bound_everywhere_or_at(address)?,
         };
         let is_ipv6 = getsockname::<SockaddrStorage>(fd.as_raw_fd())?.as_sockaddr_in6().is_some();
-        // Only who may change the network gets more than `rmem_max` and `wmem_max` say; less will do.
-        if setsockopt(&fd, sockopt::RcvBufForce, &buffer).is_err() {
-            let _ = setsockopt(&fd, sockopt::RcvBuf, &buffer);
-        }
-        if setsockopt(&fd, sockopt::SndBufForce, &buffer).is_err() {
-            let _ = setsockopt(&fd, sockopt::SndBuf, &buffer);
-        }
+        ask_for_buffers(&fd, buffer);
         // A kernel without it hands over one datagram at a time.
         let _ = setsockopt(&fd, sockopt::UdpGroSegment, &true);
         setsockopt(&fd, sockopt::Ipv4RecvErr, &true)?;
@@ -71,6 +65,11 @@ impl Socket {
     /// Whether `ip` is an address of this machine.
     pub(crate) fn is_ours(ip: IpAddr) -> Result<(), Errno> {
         bound(Address::new(ip, 0)).map(drop)
+    }
+
+    /// Asks for other kernel buffers.
+    pub(crate) fn set_buffers(&self, octets: usize) {
+        ask_for_buffers(&self.inner, octets);
     }
 
     pub(crate) fn inode(&self) -> u64 {
@@ -353,6 +352,16 @@ fn bound_everywhere_or_at(address: Address) -> Result<OwnedFd, Errno> {
             bound(Address::new(Ipv4Addr::UNSPECIFIED.into(), address.port))
         }
         bound => bound,
+    }
+}
+
+/// Only who may change the network gets more than `rmem_max` and `wmem_max` say; less will do.
+fn ask_for_buffers(fd: &impl AsFd, octets: usize) {
+    if setsockopt(fd, sockopt::RcvBufForce, &octets).is_err() {
+        let _ = setsockopt(fd, sockopt::RcvBuf, &octets);
+    }
+    if setsockopt(fd, sockopt::SndBufForce, &octets).is_err() {
+        let _ = setsockopt(fd, sockopt::SndBuf, &octets);
     }
 }
 

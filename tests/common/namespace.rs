@@ -13,12 +13,25 @@ pub(crate) fn with_mtu(mtu: u16, test: impl FnOnce() + Send + 'static) {
             eprintln!("skipped: no network namespace of its own ({error}); run as root");
             return;
         }
-        let mtu = mtu.to_string();
-        let up = Command::new("ip").args(["link", "set", "lo", "up", "mtu", &mtu]).status();
-        match up {
-            Ok(status) if status.success() => test(),
-            other => eprintln!("skipped: no loopback interface ({other:?})"),
+        if run("ip", &["link", "set", "lo", "up", "mtu", &mtu.to_string()]) {
+            test();
         }
     });
     ran.join().expect("the test passes");
+}
+
+/// Makes the loopback interface of the namespace so slow that senders have to wait; whether it could.
+pub(crate) fn slow_down() -> bool {
+    let queue = ["rate", "50mbit", "burst", "5000", "limit", "100000000"];
+    run("tc", &[&["qdisc", "add", "dev", "lo", "root", "tbf"][..], &queue].concat())
+}
+
+fn run(program: &str, args: &[&str]) -> bool {
+    match Command::new(program).args(args).status() {
+        Ok(status) if status.success() => true,
+        other => {
+            eprintln!("skipped: {program} {args:?}: {other:?}");
+            false
+        }
+    }
 }

@@ -156,6 +156,13 @@ impl UdpLink {
         self
     }
 
+    /// Asks for kernel buffers of so many octets, one for what came and one for what leaves; 4 MiB if not set.
+    #[must_use]
+    pub fn buffer(self, octets: usize) -> Self {
+        self.socket.set_buffers(octets);
+        self
+    }
+
     /// Sets how many peers are known at once; 4096 if not set, 65,000 at most. When there is one more, one that
     /// has never answered us is forgotten, or one that has been silent for minutes; else the new one is not
     /// heard.
