@@ -109,6 +109,8 @@ impl core::hash::Hash for WireTerms {
 pub struct Impair {
     /// What the weather is like: loss, duplication, delay, jitter, reordering.
     pub weather: netem::Config,
+    /// What happens to packets with data before they meet it.
+    pub odds: wires::Odds,
     /// Decides all that is left to chance; each session draws numbers of its own from it.
     pub seed: u64,
 }

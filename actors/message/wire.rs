@@ -3,11 +3,12 @@
 use core::fmt::{self, Write};
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use netmart_bus::Topic;
-use netmart_proto::wires::{Codec as _, Wire};
+use netmart_proto::wires::{Codec as _, Fault, Wire};
 
 use super::*;
-use crate::address::{Flow, LocalAddress, RemoteAddress};
+use crate::address::{Flow, Local, LocalAddress, RemoteAddress};
 
 /// A packet of a wire: codec of that wire to session (inbound), session to codec (outbound). A topic for
 /// each wire, which is called as the wire is.
@@ -90,8 +91,28 @@ topic!(WireEnd, "wire-end", at: WireEndKey, |this, out| match &this.of {
 pub struct WireLog {
     /// The connection, as its kernel-level channel names it.
     pub of: Flow,
+    /// Whose it is: the handle that it was dialled by, or its listener.
+    pub user: Local,
     /// The line, without its end.
     pub line: String,
 }
 
 topic!(WireLog, "wire-log", of: Flow, |this, out| out.write_str(&this.line));
+
+/// A datagram that is no packet of the wire that its end is of: codec to whoever wants to know. It is thrown
+/// away.
+#[derive(Clone, Debug)]
+pub struct WireFault {
+    /// The wire, and the bound end that it came to.
+    pub at: WireEndKey,
+    /// Whom it came from.
+    pub from: RemoteAddress,
+    /// What is wrong with it.
+    pub fault: Fault,
+    /// The datagram.
+    pub datagram: Bytes,
+}
+
+topic!(WireFault, "wire-fault", at: WireEndKey, |this, out| {
+    write!(out, "{} octets from {}: {}", this.datagram.len(), this.from, this.fault)
+});

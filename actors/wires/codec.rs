@@ -22,8 +22,8 @@ use crate::config::Config;
 use crate::doors::{Doors, Knock};
 use crate::message::{
     Discard, DiscardKey, HalfOpen, Listening, ListeningPattern, OfListenerPattern, Terms,
-    TermsPattern, UdpDatagram, UdpKey, UdpPattern, WireEnd, WireEndPattern, WirePacket,
-    WireReoffer,
+    TermsPattern, UdpDatagram, UdpKey, UdpPattern, WireEnd, WireEndKey, WireEndPattern, WireFault,
+    WirePacket, WireReoffer,
 };
 use crate::terms::TermsTable;
 
@@ -168,9 +168,14 @@ impl<W: Wire> Actor for WireCodec<W> {
 impl<W: Wire> Handler<UdpDatagram> for WireCodec<W> {
     fn handle(&mut self, message: Delivery<'_, UdpDatagram>, ctx: &mut Context<'_, Self>) {
         let UdpDatagram { key: UdpKey { local: end, remote, .. }, ip, payload } = message.take();
-        let packet = match W::Packet::parse(payload) {
+        // Only a slice of it, and kept no longer than this turn unless it is no packet.
+        let packet = match W::Packet::parse(payload.clone()) {
             Ok(packet) => packet,
-            Err(fault) => return Self::discard(fault.name(), ctx),
+            Err(fault) => {
+                let at = WireEndKey { over: self.kind, local: end };
+                ctx.send(WireFault { at, from: remote, fault, datagram: payload });
+                return Self::discard(fault.name(), ctx);
+            }
         };
         let own = self.ends.get(&end).and_then(|end| end.of.iter().rev().find_map(|of| *of));
         let flow = own.unwrap_or_else(|| Flow { local: reached(end, ip, remote), remote });

@@ -216,12 +216,9 @@ impl<W: Wire> WireSession<W> {
                     self.send(transmit, ctx);
                 }
                 Some(weather) => {
-                    let packet = self.log.is_on().then(|| transmit.packet.clone());
-                    let actions = weather.take(transmit, now);
-                    if let Some(packet) = packet {
-                        for action in actions {
-                            self.tell_log(action, &packet, ctx);
-                        }
+                    let told = weather.take::<W>(transmit, now, self.log.is_on());
+                    for (action, packet) in told {
+                        self.tell_log(action, &packet, ctx);
                     }
                 }
             }
@@ -248,6 +245,14 @@ impl<W: Wire> WireSession<W> {
         }
     }
 
+    /// The local end as its user calls it.
+    const fn user(&self) -> Local {
+        match self.origin {
+            Origin::Dialled { user, .. } => user,
+            Origin::Accepted { listener, .. } => Local::Listener(listener),
+        }
+    }
+
     fn tell_log(&mut self, action: Action, packet: &W::Packet, ctx: &mut Context<'_, Self>) {
         if self.log.is_on() {
             let line = W::log_line(self.role(), action, packet);
@@ -256,10 +261,11 @@ impl<W: Wire> WireSession<W> {
     }
 
     fn tell_line(&mut self, line: String, ctx: &mut Context<'_, Self>) {
+        let (of, user) = (self.flow, self.user());
         if let Log::First(first) = core::mem::replace(&mut self.log, Log::On) {
-            ctx.send(WireLog { of: self.flow, line: first });
+            ctx.send(WireLog { of, user, line: first });
         }
-        ctx.send(WireLog { of: self.flow, line });
+        ctx.send(WireLog { of, user, line });
     }
 
     /// Hands a packet to the machine. One that opens another connection takes the place of this one, if

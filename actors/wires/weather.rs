@@ -2,7 +2,7 @@
 
 use netmart_proto::Instant;
 use netmart_proto::netem::{Fate, Impaired, Netem};
-use netmart_proto::wires::{Action, Codec, Transmit};
+use netmart_proto::wires::{Action, Codec, Mischief, Odds, Transmit, Wire};
 use smallvec::SmallVec;
 
 use crate::message::WireTerms;
@@ -10,8 +10,13 @@ use crate::message::WireTerms;
 /// What a session sends goes through it.
 #[derive(Debug)]
 pub(super) struct Weather<P: Codec> {
+    /// What happens to data before it meets the rest; nothing if nothing does.
+    mischief: Option<Mischief<P>>,
     netem: Netem<Letter<P>>,
 }
+
+/// What became of packets, for the log.
+pub(super) type Told<P> = SmallVec<[(Action, P); 2]>;
 
 /// A packet under way.
 #[derive(Clone, Debug)]
@@ -39,19 +44,51 @@ impl<P: Codec> Weather<P> {
     pub(super) fn on_terms(terms: &WireTerms, seed: u64) -> Option<Box<Self>> {
         let impair = terms.impair.as_ref()?;
         let seed = seed ^ impair.seed ^ WEATHER;
-        Some(Box::new(Self { netem: Netem::new(impair.weather.clone(), seed) }))
+        let mischief = (impair.odds != Odds::default()).then(|| Mischief::new(impair.odds, seed));
+        Some(Box::new(Self { mischief, netem: Netem::new(impair.weather.clone(), seed) }))
     }
 
-    /// Sends a packet on its way, and tells what becomes of it, for the log.
-    pub(super) fn take(&mut self, transmit: Transmit<P>, now: Instant) -> SmallVec<[Action; 2]> {
-        let action = if transmit.again { Action::SendAgain } else { Action::Send };
-        let verdict = self.netem.handle_packet(now, Letter { transmit, is_spoilt: false });
-        let mut actions = SmallVec::new();
-        actions.push(shown(verdict.fate, action));
-        if let Some(fate) = verdict.copy {
-            actions.push(shown(fate, Action::SendDuplicate));
+    /// Sends a packet of the wire `W` on its way, and tells what becomes of it, and of one that was held for it, if
+    /// that `is_told`.
+    pub(super) fn take<W: Wire<Packet = P>>(
+        &mut self,
+        transmit: Transmit<P>,
+        now: Instant,
+        is_told: bool,
+    ) -> Told<P> {
+        let mut told = Told::new();
+        let Some(mischief) = &mut self.mischief else {
+            let action = if transmit.again { Action::SendAgain } else { Action::Send };
+            self.let_go(action, transmit, now, is_told, &mut told);
+            return told;
+        };
+        mischief.handle::<W>(transmit);
+        while let Some((action, transmit)) = self.mischief.as_mut().and_then(Mischief::poll) {
+            if matches!(action, Action::SendLost | Action::SendDelayed) {
+                told.extend(is_told.then_some((action, transmit.packet)));
+            } else {
+                self.let_go(action, transmit, now, is_told, &mut told);
+            }
         }
-        actions
+        told
+    }
+
+    fn let_go(
+        &mut self,
+        action: Action,
+        transmit: Transmit<P>,
+        now: Instant,
+        is_told: bool,
+        told: &mut Told<P>,
+    ) {
+        let packet = is_told.then(|| transmit.packet.clone());
+        let verdict = self.netem.handle_packet(now, Letter { transmit, is_spoilt: false });
+        if let Some(packet) = packet {
+            let copy =
+                verdict.copy.map(|fate| (shown(fate, Action::SendDuplicate), packet.clone()));
+            told.push((shown(verdict.fate, action), packet));
+            told.extend(copy);
+        }
     }
 
     /// The next packet that is through.

@@ -119,7 +119,7 @@ impl Device {
         for route in plan.default_routes() {
             link = link.route(route);
         }
-        if let Some(Impair { weather, seed }) = self.impair {
+        if let Some(Impair { weather, seed, .. }) = self.impair {
             link = link.impaired(weather, seed);
         }
         let builder = Stack::builder();

@@ -45,7 +45,7 @@ mod stream;
 mod udp;
 mod urgent;
 mod user;
-mod wait;
+pub(crate) mod wait;
 mod wire;
 
 pub use self::listener::TcpListener;

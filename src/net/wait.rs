@@ -3,7 +3,7 @@
 use tokio::sync::Notify;
 
 /// Waits until `look` sees something; `news` says when to look again. Dropping the future loses nothing.
-pub(super) async fn until<T>(news: &Notify, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(news: &Notify, mut look: impl FnMut() -> Option<T>) -> T {
     loop {
         // Listening first, then looking: what comes in between wakes us.
         let notified = news.notified();

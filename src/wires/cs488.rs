@@ -8,7 +8,7 @@
 //! for its client as long as it takes, and listens where it is told to rather than on 127.0.0.1 only. Towards an
 //! original, what cannot be said (NULs at the end, or no UTF-8) ends in an error.
 //!
-//! ```no_run
+//! ```
 //! use netmart::stack::Stack;
 //! use netmart::wires::cs488::{Client, Server};
 //!

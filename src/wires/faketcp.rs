@@ -5,7 +5,7 @@
 //! datagram that is too long is refused and not cut, and a wrong checksum does not end the connection: it is raised
 //! once, by whatever call comes next, and that call can be made again.
 //!
-//! ```no_run
+//! ```
 //! use netmart::stack::Stack;
 //! use netmart::wires::faketcp::{Error, Socket};
 //!
@@ -32,15 +32,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod witness;
+
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::{Bytes, BytesMut};
 use netmart_proto::wires::faketcp::{HEADER, MOST_PAYLOAD, SocketError};
-use netmart_proto::wires::{Chunk, Kind, WriteError};
+use netmart_proto::wires::{Chunk, Kind, Odds, WriteError};
 use tokio::net::ToSocketAddrs;
 
+use self::witness::Checksums;
 use super::resolve;
 use crate::net::{WireError, WireListener, WireOptions, WireStream};
 use crate::stack::Stack;
@@ -114,6 +117,7 @@ pub struct Socket {
     inner: Inner,
     /// The datagram that is being received, if it comes in parts.
     part: BytesMut,
+    checksums: Option<Checksums>,
 }
 
 #[derive(Debug)]
@@ -133,7 +137,29 @@ impl Socket {
     /// The same with other options.
     pub fn with_options(stack: &Stack, options: WireOptions) -> Self {
         let (stack, part) = (stack.clone(), BytesMut::new());
-        Self { stack, options, bound: None, inner: Inner::Closed, part }
+        Self { stack, options, bound: None, inner: Inner::Closed, part, checksums: None }
+    }
+
+    /// The original's options: the probabilities with which datagrams with data are lost, doubled and delayed as
+    /// they are sent, on a connection that is made by [`connect`](Self::connect) from now on.
+    pub fn set_probabilities(&mut self, ploss: f64, pdup: f64, pdelay: f64) {
+        let impair = self.options.impair.get_or_insert_default();
+        impair.odds = Odds { loss: ploss, dup: pdup, delay: pdelay };
+    }
+
+    /// Raises a wrong checksum that has been seen.
+    fn raise(&self) -> Result<(), Error> {
+        let header = self.checksums.as_ref().and_then(Checksums::take);
+        header.map_or(Ok(()), |header| Err(Error::ChecksumError(header)))
+    }
+
+    /// Wrong checksums at our end are seen from now on.
+    fn watch_checksums(&mut self) -> Result<(), Error> {
+        if let Some(address) = self.local_addr() {
+            let checksums = Checksums::at(&self.stack, address.port());
+            self.checksums = Some(checksums.map_err(WireError::from)?);
+        }
+        Ok(())
     }
 
     /// The state. `SYN_RECV` is one of the connections that [`accept`](Self::accept) is about to give.
@@ -185,7 +211,7 @@ impl Socket {
         self.inner = Inner::Closed;
         let listener = WireListener::bind(&self.stack, Kind::Faketcp, address, options).await?;
         self.inner = Inner::Listen(listener);
-        Ok(())
+        self.watch_checksums()
     }
 
     /// Waits until somebody connects: a socket of its own for the connection, and who that is. As in the original,
@@ -199,10 +225,12 @@ impl Socket {
             self.listen().await?;
         }
         let Inner::Listen(listener) = &self.inner else { return Err(Error::NotConnected) };
-        let (stream, peer) = listener.accept().await?;
+        let (stream, peer) = raising(self.checksums.as_ref(), listener.accept()).await?;
         let options = WireOptions { impair: None, ..self.options.clone() };
-        let inner = Inner::Established(stream);
-        Ok((Self { inner, ..Self::with_options(&self.stack, options) }, peer))
+        let mut accepted = Self::with_options(&self.stack, options);
+        accepted.inner = Inner::Established(stream);
+        accepted.watch_checksums()?;
+        Ok((accepted, peer))
     }
 
     /// Connects to the socket that listens at `address`.
@@ -219,7 +247,7 @@ impl Socket {
         let stream = WireStream::connect(&self.stack, Kind::Faketcp, address, options).await;
         self.inner = Inner::Closed;
         self.inner = Inner::Established(stream?);
-        Ok(())
+        self.watch_checksums()
     }
 
     /// Sends one datagram of at most 4080 octets; waits while too many are under way.
@@ -229,6 +257,7 @@ impl Socket {
     /// [`NotConnected`](Error::NotConnected), [`TooLong`](Error::TooLong), [`Failed`](Error::Failed).
     pub async fn send(&self, payload: impl AsRef<[u8]>) -> Result<(), Error> {
         let (stream, payload) = (self.stream()?, payload.as_ref());
+        self.raise()?;
         if payload.len() > MOST_PAYLOAD {
             return Err(Error::TooLong(payload.len()));
         }
@@ -246,7 +275,8 @@ impl Socket {
     /// [`Failed`](Error::Failed).
     pub async fn recv(&mut self) -> Result<Bytes, Error> {
         loop {
-            let Some(chunk) = self.stream()?.recv().await? else {
+            let receiving = self.stream()?.recv();
+            let Some(chunk) = raising(self.checksums.as_ref(), receiving).await? else {
                 return Err(Error::NotConnected);
             };
             if chunk.end && self.part.is_empty() {
@@ -268,8 +298,13 @@ impl Socket {
     /// [`NotConnected`](Error::NotConnected).
     pub async fn sync(&self, blocking: bool) -> Result<(), Error> {
         let stream = self.stream()?;
+        self.raise()?;
         if blocking {
-            stream.readable().await;
+            let readable = async {
+                stream.readable().await;
+                Ok(())
+            };
+            raising(self.checksums.as_ref(), readable).await?;
         }
         if stream.is_over() { Err(Error::NotConnected) } else { Ok(()) }
     }
@@ -281,6 +316,7 @@ impl Socket {
     ///
     /// [`Failed`](Error::Failed) if something may be missing at the peer.
     pub async fn close(&mut self) -> Result<(), Error> {
+        self.checksums = None;
         if let Inner::Established(stream) = &self.inner {
             let result = stream.close().await;
             self.inner = Inner::Closed;
@@ -288,6 +324,21 @@ impl Socket {
         }
         self.inner = Inner::Closed;
         Ok(())
+    }
+
+    /// The socket in words, as the original shows it: its state, pointers, windows and initial numbers. A socket
+    /// that is not connected has a state only.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`](Error::Failed) if the stack does not answer.
+    pub async fn text(&self) -> Result<String, Error> {
+        let info = match &self.inner {
+            Inner::Established(stream) => Some(stream.info().await?),
+            Inner::Closed | Inner::Listen(_) | Inner::Dialling => None,
+        };
+        let shown = info.and_then(|info| info.shown);
+        Ok(shown.unwrap_or_else(|| format!("SOCKET(STATE={})", self.state())))
     }
 
     /// Where the socket listens, or its end of the connection.
@@ -305,5 +356,18 @@ impl Socket {
             Inner::Established(stream) => Some(stream.peer_addr()),
             Inner::Closed | Inner::Listen(_) | Inner::Dialling => None,
         }
+    }
+}
+
+/// Waits for `done`, or for a wrong checksum to raise.
+async fn raising<T>(
+    checksums: Option<&Checksums>,
+    done: impl Future<Output = Result<T, WireError>>,
+) -> Result<T, Error> {
+    let Some(checksums) = checksums else { return Ok(done.await?) };
+    tokio::select! {
+        biased;
+        header = checksums.next() => Err(Error::ChecksumError(header)),
+        done = done => Ok(done?),
     }
 }

@@ -8,7 +8,7 @@
 //! time of day; and a new batch begins with new counts. Empty files arrive as such, and files come out in the order
 //! in which they were sent, not in that of their first packets.
 //!
-//! ```no_run
+//! ```
 //! use netmart::stack::Stack;
 //! use netmart::wires::quiq::Socket;
 //!

@@ -3,7 +3,7 @@
 //! The names are the original's: `bind`, `connect`, `accept`, `send`, `recv`, `close`, `recv_close`, and the two that
 //! turn segments into structures and back. What waits there waits here too, but as a future.
 //!
-//! ```no_run
+//! ```
 //! use netmart::stack::Stack;
 //! use netmart::wires::sockettcp::SocketTCP;
 //!

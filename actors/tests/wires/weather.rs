@@ -23,7 +23,7 @@ fn storm(seed: u64) -> Impair {
         reordering,
         ..netem::Config::default()
     };
-    Impair { weather, seed }
+    Impair { weather, seed, ..Impair::default() }
 }
 
 struct LogKeeper(Rc<RefCell<Vec<String>>>);

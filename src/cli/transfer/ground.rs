@@ -215,7 +215,7 @@ fn in_datagrams(options: &Options, side: Side<'_>) -> Anyhow<(Running, Tunnel)> 
     })?;
     let tunnel = Tunnel { local: link.local_addr(), peers: link.peers() };
     let mut link = Link::udp(link);
-    if let Some(Impair { weather, seed }) = options.impairment.config() {
+    if let Some(Impair { weather, seed, .. }) = options.impairment.config() {
         link = link.impaired(weather, seed);
     }
     let (builder, trace) = device::recorded(Stack::builder(), options.trace.as_deref(), "udp")?;

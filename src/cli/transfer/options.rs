@@ -118,7 +118,11 @@ impl Impairment {
             delay: delay.unwrap_or_default(),
             ..netem::Config::default()
         };
-        is_any.then(|| Impair { weather, seed: seed.unwrap_or_else(another_seed) })
+        is_any.then(|| Impair {
+            weather,
+            seed: seed.unwrap_or_else(another_seed),
+            ..Impair::default()
+        })
     }
 }
 
@@ -206,7 +210,7 @@ mod tests {
         assert_eq!(config(&["--seed", "3"]), None);
         let all =
             ["--loss", "5%", "--dup", "0.05", "--reorder", "1", "--delay", "2ms", "--seed", "3"];
-        let Impair { weather: config, seed } = config(&all).expect("it is bad");
+        let Impair { weather: config, seed, .. } = config(&all).expect("it is bad");
         assert_eq!((config.loss, config.duplication), (Loss::Independent(0.05), 0.05));
         assert_eq!((config.reordering.probability, seed), (1.0, 3));
         assert_eq!(config.delay, Duration::from_millis(2));

@@ -122,7 +122,8 @@ impl WireListener {
         Ok(Self { kind, address, hold })
     }
 
-    /// The next connection and its peer's address; waits until there is one.
+    /// The next connection and its peer's address; waits until there is one. On `quiq` a connection is there
+    /// when the client has sent something over it, or closed it.
     ///
     /// Dropping the future loses no connection.
     ///

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use netmart_actors::address::{Flow, FlowPattern, Listener};
+use netmart_actors::address::{Flow, FlowPattern, Listener, Local};
 use netmart_actors::message::{Established, HalfOpen, OfListenerPattern, WireLog};
 use netmart_bus::{Actor, Change, Context, Delivery, Handler, Spawn, Watcher};
 
@@ -15,6 +15,7 @@ use crate::stack::touch::{FaceId, OfFace, Touch};
 /// Hands on the lines about a listener's connections, for as long as there is the listener or a connection of its.
 pub(super) struct Scribe {
     logger: WireLogger,
+    listener: Listener,
     door: Arc<Door<Pipe, WireError>>,
     half_open: HashSet<Flow>,
     established: HashSet<Flow>,
@@ -29,7 +30,7 @@ impl Scribe {
     ) -> Spawn<Self> {
         let (half_open, established) = (HashSet::new(), HashSet::new());
         let of = OfListenerPattern::any().listener(listener);
-        Spawn::new("scribe", Self { logger, door, half_open, established })
+        Spawn::new("scribe", Self { logger, listener, door, half_open, established })
             .subscribe::<Touch>(OfFace { face }.exactly())
             .watch::<HalfOpen>(of)
             .watch::<Established>(of)
@@ -47,7 +48,7 @@ impl Actor for Scribe {}
 
 impl Handler<WireLog> for Scribe {
     fn handle(&mut self, message: Delivery<'_, WireLog>, _ctx: &mut Context<'_, Self>) {
-        if self.half_open.contains(&message.of) || self.established.contains(&message.of) {
+        if message.user == Local::Listener(self.listener) {
             self.logger.line(&message.line);
         }
     }

@@ -21,8 +21,9 @@ use crate::stack::{Command, Stack};
 ///
 /// Dropping it lets go of the connection as closing a socket does: what was sent is still delivered and the
 /// connection closed in order, without anybody to learn whether that succeeds. But if something that has come
-/// was not received, the connection is given up at once; no wire here can tell the peer, which finds out by
-/// the silence and so never takes it for delivered.
+/// was not received, the connection is given up at once. No wire here can tell the peer so: it finds out by the
+/// silence, if it still waits for something. What matters should therefore be confirmed by an answer, or by the
+/// order of the close: a receiver that reads to the end before it lets go has got everything.
 pub struct WireStream {
     kind: Kind,
     role: Role,

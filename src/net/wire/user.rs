@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use netmart_actors::address::{FlowPattern, Local, LocalAddress, Transport};
+use netmart_actors::address::{FlowPattern, Local, Transport};
 use netmart_actors::end::{ChannelEnd, Heard};
 use netmart_actors::message::{
     Channel, CloseReason, Connected, ConnectionKey, Refusal, Refused, Terms, WireLog, WireTerms,
@@ -32,14 +32,8 @@ pub(super) struct WireUser {
     end: ChannelEnd,
     pipe: Arc<Pipe>,
     origin: Origin,
-    log: Option<Log>,
-}
-
-/// Who wants the lines about the datagrams of a connection that was dialled.
-struct Log {
-    logger: WireLogger,
-    /// Our end of the connection. Until it is known, lines about any connection to the same peer are handed on.
-    own: Option<LocalAddress>,
+    /// Who wants the lines about its datagrams, if it was dialled.
+    log: Option<WireLogger>,
 }
 
 /// Where the connection comes from.
@@ -69,7 +63,7 @@ impl WireUser {
         let connection = ConnectionKey::outbound(face.0, address).over(Transport::Wire(kind));
         let window = pipe.window;
         let end = ChannelEnd::of(connection, window).keeping_borders();
-        let log = options.log.clone().map(|logger| Log { logger, own: None });
+        let log = options.log.clone();
         let is_logged = log.is_some();
         let user = Self { end, pipe, origin: Origin::Dialer(None), log };
         // Terms come before the interest that asks for the connection.
@@ -194,8 +188,9 @@ impl Handler<Channel> for WireUser {
 
 impl Handler<WireLog> for WireUser {
     fn handle(&mut self, message: Delivery<'_, WireLog>, _ctx: &mut Context<'_, Self>) {
-        let Some(Log { logger, own }) = &self.log else { return };
-        if own.is_none_or(|own| own == message.of.local) {
+        if let Some(logger) =
+            self.log.as_ref().filter(|_| message.user == self.end.connection().local)
+        {
             logger.line(&message.line);
         }
     }
@@ -205,9 +200,6 @@ impl Watcher<Connected> for WireUser {
     fn changed(&mut self, change: Change<Connected>, _ctx: &mut Context<'_, Self>) {
         if let Some(fact) = newest(change) {
             self.settled();
-            if let Some(log) = &mut self.log {
-                log.own = Some(fact.address);
-            }
             self.pipe.established(ends(&fact));
         }
     }
