@@ -105,3 +105,27 @@ fn a_server_goes_on_until_a_signal_ends_it() {
         assert_eq!(names(folder.path()), found, "{wire}");
     }
 }
+
+#[test]
+fn many_at_once_do_not_disturb_each_other() {
+    const SENDERS: usize = 16;
+    for wire in WIRES {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (receiver, place) = recv(wire, &["--dir", text(folder.path()), "--forever"]);
+        let mut expected: Vec<_> = (0..SENDERS).map(|number| octets(900 + 100 * number)).collect();
+        std::thread::scope(|scope| {
+            for content in &expected {
+                scope.spawn(|| send(wire, &place, &[], content).well());
+            }
+        });
+        let path = folder.path().join(format!("file_{SENDERS}.txt"));
+        crate::harness::eventually(|| path.exists());
+        receiver.signal(Signal::SIGTERM);
+        receiver.end().well();
+        let read = |name| fs::read(folder.path().join(name)).expect("it is there");
+        let mut found: Vec<_> = names(folder.path()).into_iter().map(read).collect();
+        found.sort();
+        expected.sort();
+        assert!(found == expected, "{wire}: {} files", found.len());
+    }
+}

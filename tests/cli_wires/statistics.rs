@@ -54,22 +54,44 @@ fn streams_have_statistics_of_their_own() {
 
 #[test]
 fn a_log_has_a_line_for_each_datagram() {
-    for (wire, expected) in [
-        ("faketcp", ["SEND: (FLAGS=SYN  SEQ=", "RECV: (FLAGS=ACK|SYN  SEQ="]),
-        ("cs488", ["SEND 42 0 0 SYN", "RECV 42 43 "]),
-        ("sockettcp", ["SEND: 1|||0|||0|||", "RECV: 1|||1|||0|||"]),
-        ("quiq", ["SEND: SYN number=1", "RECV: ACCEPT_CONNECTION number=1"]),
+    for (wire, sent, received) in [
+        (
+            "faketcp",
+            [
+                "SEND: (FLAGS=SYN  SEQ=",
+                "RECV: (FLAGS=ACK|SYN  SEQ=",
+                "RECV: (FLAGS=ACK|FIN  SEQ=-1",
+            ],
+            [
+                "RECV: (FLAGS=SYN  SEQ=",
+                "SEND: (FLAGS=ACK|SYN  SEQ=",
+                "SEND: (FLAGS=ACK|FIN  SEQ=-1",
+            ],
+        ),
+        (
+            "cs488",
+            ["SEND 42 0 0 SYN", "RECV 42 43 ", "SEND 48 0 "],
+            ["RECV 42 0 0 SYN", "SEND 42 43 ", "RECV 48 0 "],
+        ),
+        (
+            "sockettcp",
+            ["SEND: 1|||0|||0|||", "RECV: 1|||1|||0|||", "SEND: 0|||0|||1|||"],
+            ["RECV: 1|||0|||0|||", "SEND: 1|||1|||0|||", "RECV: 0|||0|||1|||"],
+        ),
+        (
+            "quiq",
+            ["SEND: SYN number=1", "RECV: ACCEPT_CONNECTION number=1", "SEND: FIN number="],
+            ["RECV: SYN number=1", "SEND: ACCEPT_CONNECTION number=1", "RECV: FIN number="],
+        ),
     ] {
-        let (receiver, place) = recv(wire, &[]);
-        let sent = send(wire, &place, &["--log-format", "original"], b"hello");
-        receiver.end().well();
-        assert_eq!(sent.status, Some(0), "{:?}", sent.errors);
-        for line in expected {
-            assert!(
-                sent.errors.iter().any(|said| said.starts_with(line)),
-                "{line}: {:?}",
-                sent.errors
-            );
+        let (receiver, place) = recv(wire, &["--log-format", "original"]);
+        let sender = send(wire, &place, &["--log-format", "original"], b"hello");
+        for (ended, lines) in [(sender, sent), (receiver.end(), received)] {
+            assert_eq!(ended.status, Some(0), "{:?}", ended.errors);
+            for line in lines {
+                let is_there = ended.errors.iter().any(|said| said.starts_with(line));
+                assert!(is_there, "{line}: {:#?}", ended.errors);
+            }
         }
     }
 }

@@ -67,10 +67,9 @@ impl Ground {
                 (running, Some(tunnel))
             }
             Transport::Tcp => (on_device(options)?, None),
-            Transport::Wire(_) => (on_sockets(options)?, None),
+            Transport::Wire(_) => (on_sockets(options, log.as_ref())?, None),
         };
-        let logger = log.as_ref().map(Log::logger);
-        let wire = wire_options(options, chunk, logger);
+        let wire = wire_options(options, chunk);
         let (over, patience) = (options.wire, options.timeout);
         Ok(Self { running, over, tunnel, options: wire, patience, log })
     }
@@ -224,16 +223,24 @@ fn in_datagrams(options: &Options, side: Side<'_>) -> Anyhow<(Running, Tunnel)> 
 }
 
 /// A stack on UDP sockets of the kernel.
-fn on_sockets(options: &Options) -> Anyhow<Running> {
-    let (builder, trace) = device::recorded(Stack::builder(), options.trace.as_deref(), "sockets")?;
+fn on_sockets(options: &Options, log: Option<&Log>) -> Anyhow<Running> {
+    let (mut builder, trace) =
+        device::recorded(Stack::builder(), options.trace.as_deref(), "sockets")?;
+    if let Some(scribe) = log.map(Log::scribe) {
+        builder = builder.setup(|dataspace| {
+            dataspace.spawn(scribe.spawn());
+        });
+    }
     let stack = builder.sockets(Sockets::new()).start_on_own_thread();
     Ok(Running::bare(stack.context("could not open sockets")?, trace))
 }
 
 /// How connections over the wire behave.
-fn wire_options(options: &Options, chunk: Option<usize>, log: Option<WireLogger>) -> WireOptions {
+fn wire_options(options: &Options, chunk: Option<usize>) -> WireOptions {
     let usual = wires::Config::default();
     let config =
         wires::Config { patience: options.timeout.unwrap_or(usual.patience), chunk, ..usual };
+    // That there is one makes connections keep a log; the scribe hears of all of it.
+    let log = options.log_format.map(|_| WireLogger::new(|_| {}));
     WireOptions { config, impair: options.impairment.config(), log, ..WireOptions::default() }
 }

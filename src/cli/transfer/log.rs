@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 
-use netmart::net::WireLogger;
+use netmart::actors::address::FlowPattern;
+use netmart::actors::message::WireLog;
+use netmart::bus::{Actor, Context, Delivery, Handler, Spawn};
 
 use super::say;
 
@@ -32,14 +34,10 @@ impl Log {
         Ok(Self { lines, lost: Arc::default(), writer })
     }
 
-    /// Hands lines to the thread.
-    pub(super) fn logger(&self) -> WireLogger {
-        let (lines, lost) = (self.lines.clone(), Arc::clone(&self.lost));
-        WireLogger::new(move |line| {
-            if lines.try_send(Some(line.to_owned())).is_err() {
-                lost.fetch_add(1, Ordering::Relaxed);
-            }
-        })
+    /// Who hears the lines of all connections, the first and the last as well, which come before a connection is
+    /// accepted and after it is let go of.
+    pub(super) fn scribe(&self) -> Scribe {
+        Scribe { lines: self.lines.clone(), lost: Arc::clone(&self.lost) }
     }
 
     /// Waits until all is written.
@@ -51,6 +49,29 @@ impl Log {
         let lost = self.lost.load(Ordering::Relaxed);
         if lost > 0 {
             say(format_args!("{lost} lines of the log are left out: they came too fast"));
+        }
+    }
+}
+
+/// Hands lines to the thread.
+pub(super) struct Scribe {
+    lines: SyncSender<Line>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Scribe {
+    pub(super) fn spawn(self) -> Spawn<Self> {
+        Spawn::new("scribe", self).observe::<WireLog>(FlowPattern::any())
+    }
+}
+
+impl Actor for Scribe {}
+
+impl Handler<WireLog> for Scribe {
+    fn handle(&mut self, message: Delivery<'_, WireLog>, _ctx: &mut Context<'_, Self>) {
+        // The stack does not wait for whoever reads them.
+        if self.lines.try_send(Some(message.take().line)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
