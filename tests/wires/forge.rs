@@ -18,8 +18,8 @@ use crate::apps::Shared;
 /// Ports of clients that are left alone, so that their transfers must be exact.
 pub(crate) const LEFT_ALONE: RangeInclusive<u16> = 20_000..=29_999;
 
-/// Datagrams to build upon.
-const KEPT: usize = 256;
+/// Datagrams to build upon: recent ones, whose connections are still there.
+const KEPT: usize = 64;
 
 /// A datagram with its addresses.
 #[derive(Clone, Debug)]

@@ -190,8 +190,8 @@ fn survive(kind: Kind) {
         .filter(|((place, _), _)| *place == kind.name())
         .map(|(_, count)| count)
         .sum();
-    // Most of them mean nothing, and each of those is in the books.
-    assert!(by_wire * 3 > tally.made, "{by_wire} of {tally:?}: {discards:?}");
+    // Some come too late for their connection; of the others most mean nothing, and those are in the books.
+    assert!(by_wire * 6 > tally.made, "{by_wire} of {tally:?}: {discards:?}");
     assert!(siege.exact > 3 && siege.ended > 3, "{} {}", siege.exact, siege.ended);
     siege.two.assert_nothing_is_left();
 }
