@@ -253,23 +253,34 @@ impl Reactor {
 
     // ------------------------------------------------------------------------------ inward
 
-    /// Deals with what epoll tells of the socket that it calls `name`.
-    fn handle(&self, name: u64, flags: EpollFlags, news: &mut Vec<News>) {
-        let Some(open) = self.sockets.borrow().get(&name).map(Rc::clone) else { return };
+    /// The name of the socket if it is the only one and waits for nothing but arrivals.
+    fn only(&self) -> Option<u64> {
+        let sockets = self.sockets.borrow();
+        let (name, open) = sockets.first_key_value().filter(|_| sockets.len() == 1)?;
+        (!open.is_full.get()).then_some(*name)
+    }
+
+    /// Deals with what epoll tells of the socket that it calls `name`; tells whether that was all there is.
+    fn handle(&self, name: u64, flags: EpollFlags, news: &mut Vec<News>) -> bool {
+        let Some(open) = self.sockets.borrow().get(&name).map(Rc::clone) else { return true };
+        let mut is_all = true;
         if flags.contains(EpollFlags::EPOLLERR) {
             self.read_errors(&open, news);
+            is_all = false;
         }
         if flags.contains(EpollFlags::EPOLLIN) {
-            self.read(&open, news);
+            is_all &= self.read(&open, news);
         }
         if flags.contains(EpollFlags::EPOLLOUT) && open.is_full.replace(false) {
             self.watch.for_room(&open.socket, open.name, false);
             self.flush_socket(&open);
             news.append(&mut self.news.borrow_mut());
         }
+        is_all
     }
 
-    fn read(&self, open: &OpenSocket, news: &mut Vec<News>) {
+    /// Reads once, and tells whether that was all there is.
+    fn read(&self, open: &OpenSocket, news: &mut Vec<News>) -> bool {
         let receiver = &mut *self.receiver.borrow_mut();
         let (mut volume, mut nobody) = (Volume::default(), 0);
         let received = open.socket.receive(receiver, |incoming| {
@@ -284,21 +295,23 @@ impl Reactor {
                 None => nobody += 1,
             }
         });
+        if nobody > 0 {
+            news.push(News::Discard("nobody", nobody));
+        }
         match received {
-            Ok(_) => {
+            Ok(is_all) => {
                 let mut counters = self.counters.borrow_mut();
                 counters.receive_calls += 1;
                 counters.received.packets += volume.packets;
                 counters.received.octets += volume.octets;
+                return is_all;
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
             // The call failed because of an earlier datagram; what came is still there.
             Err(error) if errors::is_belated(&error) => self.read_errors(open, news),
             Err(error) => tracing::debug!(%error, at = %open.bound, "cannot receive"),
         }
-        if nobody > 0 {
-            news.push(News::Discard("nobody", nobody));
-        }
+        false
     }
 
     fn read_errors(&self, open: &OpenSocket, news: &mut Vec<News>) {
@@ -421,25 +434,53 @@ impl Arrivals {
     }
 }
 
+impl Arrivals {
+    /// Deals with what is known to be ready, about as much as makes a batch; tells whether that was all.
+    fn deal(&mut self, news: &mut Vec<News>) -> bool {
+        let mut is_all = true;
+        while news.len() < BATCH
+            && let Some(event) = self.events.pop_front()
+        {
+            is_all &= self.reactor.handle(event.data(), event.events(), news);
+        }
+        is_all && self.events.is_empty()
+    }
+
+    /// Waits until something is ready, and deals with it.
+    fn poll_ready(&mut self, cx: &mut Context<'_>, news: &mut Vec<News>) -> Poll<io::Result<()>> {
+        let reactor = Rc::clone(&self.reactor);
+        if let Some(name) = reactor.only() {
+            // There is but one place to look, and looking there tells all.
+            let told = ready!(reactor.watch.poll_woken(cx))?;
+            let is_all = reactor.handle(name, EpollFlags::EPOLLIN, news);
+            if is_all {
+                told.dealt_with();
+            }
+            if is_all || !news.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let told = ready!(reactor.watch.poll(cx, &mut self.events))?;
+        if self.deal(news) {
+            told.dealt_with();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl Stream for Arrivals {
     type Item = Vec<News>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        loop {
-            let mut news = Vec::new();
-            while news.len() < BATCH
-                && let Some(event) = this.events.pop_front()
-            {
-                this.reactor.handle(event.data(), event.events(), &mut news);
-            }
-            if !news.is_empty() {
-                return Poll::Ready(Some(news));
-            }
-            if let Err(error) = ready!(this.reactor.watch.poll(cx, &mut this.events)) {
+        let mut news = Vec::new();
+        this.deal(&mut news);
+        while news.is_empty() {
+            if let Err(error) = ready!(this.poll_ready(cx, &mut news)) {
                 tracing::error!(%error, "sockets are not heard any more");
                 return Poll::Ready(None);
             }
         }
+        Poll::Ready(Some(news))
     }
 }

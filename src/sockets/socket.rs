@@ -127,26 +127,28 @@ impl Socket {
         }
     }
 
-    /// Hands over what one call brings, and tells how many datagrams that were.
+    /// Hands over what one call brings, and tells whether that was all there is.
     pub(crate) fn receive(
         &self,
         receiver: &mut Receiver,
         mut each: impl FnMut(Incoming),
-    ) -> io::Result<usize> {
-        let Receiver { pool, slots, metas, state } = receiver;
+    ) -> io::Result<bool> {
+        let Receiver { pool, slots, metas, state, offered } = receiver;
         slots.resize_with(BATCH_SIZE, || pool.take());
         let mut buffers = slots.iter_mut();
         let mut buffers: [IoSliceMut<'_>; BATCH_SIZE] = std::array::from_fn(|_| {
             IoSliceMut::new(buffers.next().map(Slot::as_mut).unwrap_or_default())
         });
-        let filled = state.recv(UdpSockRef::from(&self.inner), &mut buffers, metas)?;
-        let mut count = 0;
+        let buffers = &mut buffers[..*offered];
+        let filled = state.recv(UdpSockRef::from(&self.inner), buffers, metas)?;
+        let is_all = filled < buffers.len();
+        // One more than came the last time: who offers all for one datagram works for nothing.
+        *offered = if is_all { filled + 1 } else { BATCH_SIZE };
         for (slot, meta) in slots.iter_mut().zip(metas.iter()).take(filled) {
             let from = Address::new(plain(meta.addr.ip()), meta.addr.port());
             let to = meta.dst_ip.map(plain);
             let mut octets = taken(pool, slot, meta.len);
             loop {
-                count += 1;
                 // Datagrams that came as one have the length of the first; only the last may be shorter.
                 let payload = octets.split_to(meta.stride.max(1).min(octets.len()));
                 each(Incoming { from, to, ecn: meta.ecn, payload });
@@ -155,7 +157,7 @@ impl Socket {
                 }
             }
         }
-        Ok(count)
+        Ok(is_all)
     }
 
     /// The next thing that ICMP said about a datagram of ours; `None` where there is nothing more.
@@ -277,6 +279,8 @@ pub(crate) struct Receiver {
     pool: Arc<Pool>,
     slots: Vec<Slot>,
     metas: [RecvMeta; BATCH_SIZE],
+    /// How many buffers the next call gets, 2 at least.
+    offered: usize,
 }
 
 /// Octets of a receive buffer: the most that the kernel hands over as one.
@@ -315,7 +319,7 @@ impl Receiver {
     pub(crate) fn new() -> io::Result<Self> {
         let pool = Pool::new(SLOT, SPARE);
         let metas = [RecvMeta::default(); BATCH_SIZE];
-        Ok(Self { state: state()?, pool, slots: Vec::new(), metas })
+        Ok(Self { state: state()?, pool, slots: Vec::new(), metas, offered: BATCH_SIZE })
     }
 }
 

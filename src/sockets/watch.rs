@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
 /// Watches descriptors for as long as they are ready, not for changes only.
 pub(crate) struct Watch(AsyncFd<Owned>);
@@ -68,19 +68,46 @@ impl Watch {
         &self,
         cx: &mut Context<'_>,
         events: &mut VecDeque<EpollEvent>,
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<io::Result<Told<'_>>> {
         loop {
-            let mut guard = ready!(self.0.poll_read_ready(cx))?;
-            let mut told = [EpollEvent::empty(); EVENTS];
-            match self.epoll().wait(&mut told, EpollTimeout::ZERO) {
-                Ok(0) => guard.clear_ready(),
-                Ok(count) => {
-                    events.extend(&told[..count]);
-                    return Poll::Ready(Ok(()));
-                }
+            let mut told = ready!(self.poll_woken(cx))?;
+            match told.look(self, events) {
+                Ok(0) => told.guard.clear_ready(),
+                Ok(_) => return Poll::Ready(Ok(told)),
                 Err(Errno::EINTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
+        }
+    }
+
+    /// Pending until something may be ready: for who knows where to look.
+    pub(crate) fn poll_woken(&self, cx: &mut Context<'_>) -> Poll<io::Result<Told<'_>>> {
+        let guard = ready!(self.0.poll_read_ready(cx))?;
+        Poll::Ready(Ok(Told { guard, is_all: true }))
+    }
+}
+
+/// What was ready when it was looked at.
+pub(crate) struct Told<'a> {
+    guard: AsyncFdReadyGuard<'a, Owned>,
+    /// Whether there was nothing more.
+    is_all: bool,
+}
+
+impl Told<'_> {
+    fn look(&mut self, watch: &Watch, events: &mut VecDeque<EpollEvent>) -> Result<usize, Errno> {
+        let mut told = [EpollEvent::empty(); EVENTS];
+        let count = watch.epoll().wait(&mut told, EpollTimeout::ZERO)?;
+        events.extend(&told[..count]);
+        self.is_all = count < EVENTS;
+        Ok(count)
+    }
+
+    /// All that was ready has been read to its end. What came since then wakes again, so that epoll need not be
+    /// asked once more only to say that there is nothing.
+    pub(crate) fn dealt_with(mut self) {
+        if self.is_all {
+            self.guard.clear_ready();
         }
     }
 }
