@@ -40,8 +40,8 @@ pub(super) struct Wires {
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = quantity::duration)]
     duration: Duration,
 
-    /// Octets of data in a packet, at most, where a wire leaves a choice [default: what fits a packet of
-    /// the network]
+    /// Octets of data in a packet, at most, where a wire leaves a choice [default: the wire's own, 4080
+    /// over faketcp]
     #[arg(long, value_name = "OCTETS")]
     chunk: Option<usize>,
 
