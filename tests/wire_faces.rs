@@ -15,6 +15,7 @@ use netmart::proto::wires::{
     Borders, Chunk, Config, Directions, Kind, Mode, Phase, Reason, WriteError,
 };
 use netmart::sim::WireConfig;
+use netmart::sockets::Sockets;
 use netmart::stack::{Link, Stack, StackError, wire};
 
 /// Runs `body` on an actix arbiter whose clock stands still until nobody has anything to do.
@@ -173,6 +174,30 @@ fn every_wire_carries_its_cargo_and_closes_in_order() {
             assert_eq!(server.recv().await, Ok(None));
             assert_eq!(server.info().await.unwrap(), taken, "the last word stands");
         });
+    }
+}
+
+/// The same between two stacks on sockets of the operating system, and in its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn sockets_of_the_operating_system_carry_it_as_well() {
+    let stack = || Stack::builder().sockets(Sockets::new()).start_on_own_thread().unwrap();
+    let (near, far) = (stack(), stack());
+    for &kind in Kind::ALL {
+        let any = ([127, 0, 0, 1], 0).into();
+        let options = WireOptions::default;
+        let listener = WireListener::bind(&far, kind, any, options()).await.unwrap();
+        let (near, address) = (near.clone(), listener.local_addr());
+        let sending = tokio::spawn(async move {
+            let client = WireStream::connect(&near, kind, address, options()).await.unwrap();
+            send_all(&client, &cargo(&client)).await;
+            client.close().await.unwrap()
+        });
+        let (server, _) = listener.accept().await.unwrap();
+        let received = all(&server).await.unwrap();
+        let borders = server.profile().borders;
+        assert_eq!(assembled(borders, received), assembled(borders, cargo(&server)));
+        assert_eq!(sending.await.unwrap().ended, Some(Reason::Normal), "{}", kind.name());
+        assert_eq!(server.close().await.unwrap().ended, Some(Reason::Normal), "{}", kind.name());
     }
 }
 
