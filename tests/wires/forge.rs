@@ -15,8 +15,12 @@ use rand::{Rng, RngExt, SeedableRng};
 
 use crate::apps::Shared;
 
-/// Ports of clients that are left alone, so that their transfers must be exact.
+/// Ports of clients that are left alone, so that their transfers must be exact. Those made up have lower ones, others
+/// higher ones.
 pub(crate) const LEFT_ALONE: RangeInclusive<u16> = 20_000..=29_999;
+
+/// Where the clients are.
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 
 /// Datagrams to build upon: recent ones, whose connections are still there.
 const KEPT: usize = 64;
@@ -42,8 +46,12 @@ impl Tap for Spy {
             return;
         }
         let Some((src, dst, datagram)) = read(packet) else { return };
-        let ports = [datagram.src_port, datagram.dst_port];
-        if ports.iter().any(|port| LEFT_ALONE.contains(port)) {
+        let (ip, port) = match towards {
+            Direction::Inbound => (src, datagram.src_port),
+            Direction::Outbound => (dst, datagram.dst_port),
+        };
+        // Neither what is left alone, nor what the server tells those who were made up.
+        if ip != CLIENT || port <= *LEFT_ALONE.end() {
             return;
         }
         let mut seen = self.seen.borrow_mut();
