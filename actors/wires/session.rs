@@ -7,6 +7,7 @@ use std::rc::Rc;
 use netmart_bus::{
     Actor, Context, Delivery, Handle, Handler, Publisher, Spawn, Time, Timer, TimerToken,
 };
+use netmart_proto::Instant;
 use netmart_proto::wire::icmp::IcmpErrorKind;
 use netmart_proto::wires::{Action, Kind, Outcome, Role, Transmit, Wire};
 
@@ -47,6 +48,8 @@ pub struct WireSession<W: Wire> {
     wake: Option<Timer>,
     drain: Option<Timer>,
     is_drain_due: bool,
+    /// A deadline that was met too late, and put off.
+    excused: Option<Instant>,
     #[expect(dead_code, reason = "held as long as the connection counts")]
     counted: Counted,
 }
@@ -89,6 +92,11 @@ const DRAIN: TimerToken = TimerToken(1);
 /// No port has come.
 pub(super) const SEAT: TimerToken = TimerToken(2);
 
+/// A host that wakes a session so much too late was busy with something else, and has not read its sockets.
+const OVERSLEPT: Duration = Duration::from_millis(3);
+/// How long it gets to do so.
+const GRACE: Duration = Duration::from_millis(1);
+
 impl<W: Wire> WireSession<W> {
     /// A session that opens a connection, for the dialer.
     pub(super) fn dial(dial: &Dial<'_, '_>, now: Time) -> Spawn<Self> {
@@ -110,6 +118,7 @@ impl<W: Wire> WireSession<W> {
             wake: None,
             drain: None,
             is_drain_due: false,
+            excused: None,
             counted: Counted::in_census(dial.census),
         };
         Spawn::new(dial.kind.name(), session)
@@ -143,6 +152,7 @@ impl<W: Wire> WireSession<W> {
             wake: None,
             drain: None,
             is_drain_due: false,
+            excused: None,
             counted: Counted::in_census(census),
         };
         let pattern = session.packet_pattern();
@@ -176,6 +186,7 @@ impl<W: Wire> WireSession<W> {
         if !self.seat.is_taken() {
             return;
         }
+        self.machine.handle_deadline(instant(ctx.now()));
         self.tell_events(ctx);
         self.hand_up(ctx);
         self.tell_events(ctx);
@@ -202,6 +213,16 @@ impl<W: Wire> WireSession<W> {
             Some(deadline) => ctx.reset_timer(&mut self.wake, time(deadline), WAKE),
             None => self.wake = None,
         }
+    }
+
+    /// Whether the host has let the deadline pass by far. What was waited for may have come meanwhile and lie in
+    /// a socket, so nothing is taken for lost before that could be read; once for each deadline.
+    fn has_overslept(&mut self, now: Time) -> bool {
+        let deadline = self.machine.next_deadline().map(|(at, _)| at);
+        let is_late = deadline.is_some_and(|deadline| time(deadline) + OVERSLEPT < now);
+        let excused = deadline.filter(|_| is_late && self.excused != deadline);
+        self.excused = excused.or(self.excused);
+        excused.is_some()
     }
 
     // -------------------------------------------------------------------------------- network
@@ -314,11 +335,15 @@ impl<W: Wire> Actor for WireSession<W> {
 
     fn timeout(&mut self, token: TimerToken, ctx: &mut Context<'_, Self>) {
         match token {
-            SEAT => return self.seat_is_late(ctx),
-            WAKE => self.machine.handle_deadline(instant(ctx.now())),
-            _ => {}
+            SEAT => self.seat_is_late(ctx),
+            WAKE if self.has_overslept(ctx.now()) => {
+                let soon = ctx.now() + GRACE;
+                ctx.reset_timer(&mut self.wake, soon, WAKE);
+            }
+            // What has come in the same run goes first: it may be what was waited for.
+            WAKE => self.drain_soon(ctx),
+            _ => self.drain(ctx),
         }
-        self.drain(ctx);
     }
 }
 
