@@ -371,6 +371,32 @@ fn a_message_larger_than_every_buffer_passes() {
 }
 
 #[test]
+fn many_small_chunks_at_once_all_arrive() {
+    for &kind in Kind::ALL {
+        on_a_paused_clock(async {
+            let (near, far) = pair();
+            let (client, server) = connected(&near, &far, kind).await;
+            let chunk = |number: u16| {
+                let data = Bytes::from(vec![number as u8]);
+                let is_stream = client.profile().borders == Borders::Stream;
+                Chunk { stream: u32::from(is_stream), data, end: !is_stream }
+            };
+            let sending = async {
+                for number in 0..3000 {
+                    client.send(chunk(number)).await.unwrap();
+                }
+                client.close().await.unwrap();
+            };
+            let ((), received) = tokio::join!(sending, all(&server));
+            let octets: Vec<u8> =
+                received.unwrap().into_iter().flat_map(|chunk| chunk.data).collect();
+            let sent: Vec<u8> = (0..3000_u16).map(|number| number as u8).collect();
+            assert!(octets == sent, "{}: {} octets", kind.name(), octets.len());
+        });
+    }
+}
+
+#[test]
 fn giving_up_a_receive_or_a_send_loses_nothing() {
     on_a_paused_clock(async {
         let (near, far) = pair();

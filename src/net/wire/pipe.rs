@@ -253,7 +253,13 @@ impl Pipe {
     pub(super) fn take_asked(&self) -> (Vec<Chunk>, Asked) {
         let mut state = self.lock();
         state.is_touched = false;
-        (mem::take(&mut state.written), mem::take(&mut state.asked))
+        let (written, asked) = (mem::take(&mut state.written), mem::take(&mut state.asked));
+        drop(state);
+        if written.len() >= MOST_WRITTEN {
+            // Their number kept somebody waiting, not their octets: no credit will tell.
+            self.writing.notify_waiters();
+        }
+        (written, asked)
     }
 
     pub(super) fn established(&self, ends: Ends) {
