@@ -88,9 +88,24 @@ fn every_wire_has_its_line_in_table_and_picture() {
 }
 
 #[test]
+fn real_sockets_are_measured_as_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let small = ["--from", "2", "--to", "2", "--size", "20k", "--seeds", "1", "--csv", "rates.csv"];
+    let table = succeeds(folder.path(), &[&["streams", "--loopback"][..], &small].concat());
+    assert_eq!(cells(&table)[0][0], "2", "{table}");
+    let csv = fs::read_to_string(folder.path().join("rates.csv")).expect("it was written");
+    // All streams together, and each of the two.
+    let payloads = csv.lines().skip(1).map(|line| line.split(',').nth(6).expect("a column"));
+    assert_eq!(payloads.collect::<Vec<_>>(), ["40000", "20000", "20000"], "{csv}");
+    let svg = fs::read_to_string(folder.path().join("streams.svg")).expect("it was drawn");
+    assert!(svg.contains("data rate, loopback"));
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     fails(&["streams", "--from", "5", "--to", "2"], 1, "--from 5 is more than --to 2");
     fails(&["streams", "--from", "0"], 2, "0 is not in 1..");
+    fails(&["streams", "--loopback", "--loss", "1%"], 2, "cannot be used with");
     fails(&["streams", "--plot", "rates.pdf"], 2, "ends in .svg or .png");
     fails(&["streams", "--plot", "/no/such/folder/a.png"], 1, "/no/such/folder/a.png");
     fails(&["wires", "--wire", "sctp"], 2, "tcp, faketcp, cs488, sockettcp, quiq");
