@@ -36,7 +36,7 @@ pub(in crate::cli) struct Send {
     files: Vec<PathBuf>,
 
     /// Octets per datagram on faketcp [default: 4080 on this machine, 1400 elsewhere], or per frame on quiq
-    /// [default: 1371]
+    /// [default: 14000 on this machine, 1371 elsewhere]
     #[arg(long, value_name = "N")]
     chunk: Option<usize>,
 
@@ -64,6 +64,9 @@ const MOST_FRAME: usize = 15_000 - 13 - 16;
 /// What arrives at an original uncut, and what passes any network in one piece.
 const DATAGRAM_HERE: usize = 4080;
 const DATAGRAM_ELSEWHERE: usize = 1400;
+
+/// Octets in a frame where no network cuts the packet; elsewhere the wire knows best.
+const FRAME_HERE: usize = 14_000;
 
 impl Send {
     pub(in crate::cli) fn run(self) -> anyhow::Result<()> {
@@ -105,7 +108,7 @@ impl Send {
         // Whatever can be found out here need not be found out by the peer.
         let sources = Sources::open(&self.files)?;
         let addresses = self.to.addresses(self.options.wire).await?;
-        let ground = Ground::lay(&self.options, self.chunk, Side::There(&addresses))?;
+        let ground = Ground::lay(&self.options, self.frame(&addresses), Side::There(&addresses))?;
         let dialled = tokio::select! {
             dialled = ground.dial(&addresses) => dialled,
             signal = signals.which() => Err(Failure::signal(signal)),
@@ -180,7 +183,17 @@ impl Send {
 
     /// Octets in a datagram, on a wire that leaves the choice.
     fn datagram(&self, peer: SocketAddr) -> usize {
-        let is_here = peer.ip().to_canonical().is_loopback();
-        self.chunk.unwrap_or(if is_here { DATAGRAM_HERE } else { DATAGRAM_ELSEWHERE })
+        self.chunk.unwrap_or(if is_here(&peer) { DATAGRAM_HERE } else { DATAGRAM_ELSEWHERE })
     }
+
+    /// Octets in a frame, on a wire that has frames, if it shall not choose itself.
+    fn frame(&self, peers: &[SocketAddr]) -> Option<usize> {
+        let is_uncut = over::has_streams(self.options.wire) && peers.iter().all(is_here);
+        self.chunk.or(is_uncut.then_some(FRAME_HERE))
+    }
+}
+
+/// Whether no network lies between.
+fn is_here(peer: &SocketAddr) -> bool {
+    peer.ip().to_canonical().is_loopback()
 }
