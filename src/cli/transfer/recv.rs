@@ -156,13 +156,18 @@ impl Recv {
             }
         };
         stop.cancel();
-        let is_idle = arrivals.is_empty();
-        let cleaned_up = async { while arrivals.join_next().await.is_some() {} };
+        let cleaned_up = async {
+            let mut is_whole = true;
+            while let Some(arrived) = arrivals.join_next().await {
+                is_whole &= joined(arrived).is_ok();
+            }
+            is_whole
+        };
         // What hangs in a write is left to itself.
-        let _ = tokio::time::timeout(GRACE, cleaned_up).await;
+        let is_whole = tokio::time::timeout(GRACE, cleaned_up).await.unwrap_or(false);
         match ended {
-            // The way to end it, if nothing was under way.
-            Err(failure) if failure.is_signal() && self.forever && is_idle => Ok(()),
+            // The way to end it, if nothing was broken off.
+            Err(failure) if failure.is_signal() && self.forever && is_whole => Ok(()),
             ended => ended,
         }
     }
