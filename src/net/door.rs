@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
 
-use super::pipe::Ends;
+use super::course::Ends;
 use crate::stack::StackError;
 use crate::stack::touch::FaceId;
 

@@ -1,42 +1,18 @@
-//! An application's hold on a connection, and what streams and their halves do with it.
+//! What streams and their halves do with their hold on a connection.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{Interest, ReadBuf, Ready};
 
-use super::pipe::{Leave, Pipe, Tell};
+use super::hold::Hold;
+use super::pipe::Pipe;
 use super::wait::until;
-use crate::stack::touch::FaceId;
-use crate::stack::{Command, Stack};
 
-/// The application's hold on a connection; whoever drops it leaves.
-pub(super) struct End {
-    pub(super) pipe: Arc<Pipe>,
-    stack: Stack,
-    face: FaceId,
-    /// How it leaves.
-    pub(super) leave: Leave,
-}
+/// The application's hold on a TCP connection.
+pub(super) type End = Hold<Pipe>;
 
 impl End {
-    pub(super) fn new(pipe: Arc<Pipe>, stack: Stack, face: FaceId) -> Self {
-        Self { pipe, stack, face, leave: Leave::InOrder }
-    }
-
-    pub(super) fn tell(&self, tell: Tell) {
-        if tell == Tell::Actor {
-            // If the stack is gone, the pipe knows.
-            let _ = self.stack.push(Command::Touch(self.face));
-        }
-    }
-
-    fn told<T>(&self, (result, tell): (T, Tell)) -> T {
-        self.tell(tell);
-        result
-    }
-
     pub(super) fn poll_read(
         &self,
         cx: &Context<'_>,
@@ -167,10 +143,4 @@ fn put(buf: &mut ReadBuf<'_>, octets: &[u8]) -> usize {
     let taken = octets.len().min(buf.remaining());
     buf.put_slice(&octets[..taken]);
     taken
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.tell(self.pipe.leave(self.leave));
-    }
 }

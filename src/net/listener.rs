@@ -6,22 +6,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use netmart_actors::address::Listener;
 use netmart_actors::message::{Connected, ListenError};
 use netmart_bus::Context as Turn;
 use tokio::net::ToSocketAddrs;
 
 use super::address::each_address;
-use super::door::{Door, Waiting};
-use super::end::End;
 use super::error;
-use super::pipe::{Leave, Pipe, Tell};
+use super::hold::ListenerHold;
+use super::octets;
+use super::pipe::Pipe;
 use super::porter::{Intake, Porter};
 use super::stream::TcpStream;
-use super::user::StreamUser;
-use super::wait::until;
+use crate::stack::Stack;
 use crate::stack::touch::FaceId;
-use crate::stack::{Command, Stack};
 
 /// A listener for TCP connections over a netmart stack, as [`tokio::net::TcpListener`] is one over the
 /// kernel's.
@@ -30,14 +27,7 @@ use crate::stack::{Command, Stack};
 /// connections that nobody has accepted.
 pub struct TcpListener {
     address: SocketAddr,
-    hold: Hold,
-}
-
-/// The application's hold on a listener; whoever drops it leaves.
-struct Hold {
-    door: Arc<Door<Pipe, io::Error>>,
-    stack: Stack,
-    face: FaceId,
+    hold: ListenerHold<Pipe, io::Error>,
 }
 
 /// Takes in TCP connections.
@@ -61,40 +51,8 @@ impl Intake for Streams {
         ctx: &mut Turn<'_, Porter<Self>>,
     ) -> Arc<Pipe> {
         let pipe = Arc::new(Pipe::new(self.window));
-        ctx.spawn(StreamUser::claim(connected, face, Arc::clone(&pipe)));
+        ctx.spawn(octets::claim(connected, face, Arc::clone(&pipe)));
         pipe
-    }
-
-    fn turn_away(pipe: &Pipe) -> Tell {
-        pipe.leave(Leave::Abort)
-    }
-}
-
-impl Hold {
-    fn touch(&self) {
-        // If the stack is gone, the door knows.
-        let _ = self.stack.push(Command::Touch(self.face));
-    }
-
-    fn take_over(
-        &self,
-        (accepted, tell): (io::Result<Waiting<Pipe>>, bool),
-    ) -> io::Result<(TcpStream, SocketAddr)> {
-        if tell {
-            self.touch();
-        }
-        let Waiting { ends, pipe, face } = accepted?;
-        let tell = pipe.accepted();
-        let end = End::new(pipe, self.stack.clone(), face);
-        end.tell(tell);
-        Ok((TcpStream::new(end, ends), ends.peer))
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.door.leave();
-        self.touch();
     }
 }
 
@@ -112,20 +70,16 @@ impl TcpListener {
     }
 
     async fn bind_one(stack: &Stack, address: SocketAddr) -> io::Result<Self> {
-        let face = stack.fresh_face();
-        // Two listeners of the same name would share their connections, so each gets a tag of its own.
-        let listener = Listener { tag: face.0 as u32, ..Listener::at(address) };
-        let door = Arc::new(Door::default());
-        let inner = Arc::clone(&door);
+        let hold = ListenerHold::new(stack);
+        let (face, inner) = (hold.face, Arc::clone(&hold.door));
+        let at = (hold.listener(address), address.ip());
         let settings = stack.settings();
         let given = (stack.names(), settings.backlog);
         let intake = Streams { window: settings.window };
-        let hold = Hold { door, stack: stack.clone(), face };
         stack.call(move |inside| {
-            let at = (listener, address.ip());
             inside.dataspace.spawn(Porter::spawn(intake, at, face, inner, given));
         })?;
-        let address = until(&hold.door.news, || hold.door.try_bound()).await?;
+        let address = hold.bound().await?;
         Ok(Self { address, hold })
     }
 
@@ -137,9 +91,8 @@ impl TcpListener {
     ///
     /// `NetworkDown` when the stack has been shut down.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let door = &self.hold.door;
-        let done = until(&door.news, || door.try_accept()).await;
-        self.hold.take_over(done)
+        let (end, ends) = self.hold.accept().await?;
+        Ok((TcpStream::new(end, ends), ends.peer))
     }
 
     /// Like [`accept`](Self::accept), for a task.
@@ -148,8 +101,8 @@ impl TcpListener {
     ///
     /// As [`accept`](Self::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let done = ready!(self.hold.door.poll_accept(cx));
-        Poll::Ready(self.hold.take_over(done))
+        let (end, ends) = ready!(self.hold.poll_accept(cx))?;
+        Poll::Ready(Ok((TcpStream::new(end, ends), ends.peer)))
     }
 
     /// The address bound to; its port is never 0.

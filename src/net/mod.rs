@@ -32,10 +32,13 @@
 //! ```
 
 mod address;
+mod course;
 mod door;
 mod end;
 mod error;
+mod hold;
 mod listener;
+mod octets;
 mod pipe;
 mod porter;
 mod post;

@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -15,6 +14,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use netmart_actors::message::Chunks;
 use netmart_proto::tcp;
 use tokio::sync::Notify;
+
+use super::course::{Course, Ends, Leave, Phase, Tell, Wishes};
+use super::hold::Shared;
 
 /// The shared state of one connection.
 pub(super) struct Pipe {
@@ -29,7 +31,7 @@ pub(super) struct Pipe {
 
 #[derive(Default)]
 struct State {
-    phase: Phase,
+    course: Course<Box<tcp::Info>>,
     received: VecDeque<Bytes>,
     /// Octets in `received`.
     unread: usize,
@@ -45,82 +47,30 @@ struct State {
     writer: Option<Waker>,
     /// Octets written that the actor has not taken over.
     written: BytesMut,
-    asked: Asked,
-    /// A touch is under way.
-    is_touched: bool,
+    /// How many of them lie before the end of urgent data.
+    urgent_written: usize,
     nodelay: bool,
-    /// How many inquiries there were, and the last answer with the inquiries it answers.
-    inquiries: u32,
-    info: Option<(u32, Box<tcp::Info>)>,
-    /// Whether the application writes no more.
-    is_shut: bool,
+    /// What is to be set anew.
+    new_nodelay: Option<bool>,
+    new_congestion: Option<tcp::CongestionControl>,
 }
 
-/// How far the connection has got.
-#[derive(Default)]
-enum Phase {
-    #[default]
-    Dialing,
-    Established(Ends),
-    /// Nothing can be written any more; what was received can still be read.
-    Over(Option<Ends>),
-}
-
-/// The addresses of an established connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ends {
-    pub(super) local: SocketAddr,
-    pub(super) peer: SocketAddr,
-}
-
-/// What the application wants the actor to do.
-#[derive(Default)]
-pub(super) struct Asked {
-    /// Octets it has read since the last time.
-    pub(super) consumed: usize,
+/// What the application has written, and set.
+pub(super) struct Written {
+    pub(super) octets: Bytes,
+    /// How many of the octets lie before the end of urgent data.
+    pub(super) urgent: usize,
     pub(super) nodelay: Option<bool>,
     pub(super) congestion: Option<tcp::CongestionControl>,
-    /// It wants to know how the connection does.
-    pub(super) inquire: bool,
-    /// It has taken the connection over from the listener.
-    pub(super) accepted: bool,
-    /// How many of the octets written lie before the end of urgent data.
-    pub(super) urgent: usize,
-    pub(super) finish: bool,
-    pub(super) leave: Option<Leave>,
-}
-
-/// How the application leaves the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leave {
-    /// What it has written is still sent.
-    InOrder,
-    /// Something was lost on the way, and the peer shall know: RST.
-    Abort,
-}
-
-/// Whether the actor must be told.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tell {
-    Actor,
-    Nobody,
 }
 
 impl State {
-    fn touch(&mut self) -> Tell {
-        if mem::replace(&mut self.is_touched, true) { Tell::Nobody } else { Tell::Actor }
-    }
-
     fn is_readable(&self) -> bool {
         self.unread > 0 || self.at_end || self.error.is_some()
     }
 
     fn is_writable(&self) -> bool {
-        self.room > 0
-            || self.is_shut
-            || self.error.is_some()
-            || matches!(self.phase, Phase::Over(_))
+        self.room > 0 || self.error.is_some() || self.course.is_write_closed()
     }
 
     /// Copies octets to `buffer` as far as they go, and leaves them where they are.
@@ -139,7 +89,7 @@ impl State {
     fn consume(&mut self, mut octets: usize, window: usize) -> Tell {
         self.unread -= octets;
         self.urgent = self.urgent.saturating_sub(octets);
-        self.asked.consumed += octets;
+        let tell = self.course.consume(octets, window);
         while let Some(front) = self.received.front_mut() {
             if octets < front.len() {
                 front.advance(octets);
@@ -148,8 +98,7 @@ impl State {
             octets -= front.len();
             self.received.pop_front();
         }
-        // The same portions in which credit is granted: less is not worth a word.
-        if self.asked.consumed >= window / 4 { self.touch() } else { Tell::Nobody }
+        tell
     }
 
     fn read(&mut self, buffer: &mut dyn FnMut(&[u8]) -> usize) -> Option<io::Result<usize>> {
@@ -166,7 +115,7 @@ impl State {
         if let Some(error) = self.error.take() {
             return Some(Err(error));
         }
-        if self.is_shut || matches!(self.phase, Phase::Over(_)) {
+        if self.course.is_write_closed() {
             return Some(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let mut written = 0;
@@ -252,8 +201,7 @@ impl Pipe {
     }
 
     pub(super) fn is_write_closed(&self) -> bool {
-        let state = self.lock();
-        state.is_shut || matches!(state.phase, Phase::Over(_))
+        self.lock().course.is_write_closed()
     }
 
     /// Takes octets over as far as there is room; nothing while there is none.
@@ -264,7 +212,7 @@ impl Pipe {
         let mut state = self.lock();
         let result = state.write(pieces)?;
         let tell = match result {
-            Ok(octets) if octets > 0 => state.touch(),
+            Ok(octets) if octets > 0 => state.course.touch(),
             _ => Tell::Nobody,
         };
         Some((result, tell))
@@ -276,8 +224,8 @@ impl Pipe {
         let result = state.write(&mut std::iter::once(piece))?;
         let mut tell = Tell::Nobody;
         if matches!(result, Ok(octets) if octets > 0) {
-            state.asked.urgent = state.written.len();
-            tell = state.touch();
+            state.urgent_written = state.written.len();
+            tell = state.course.touch();
         }
         Some((result, tell))
     }
@@ -298,31 +246,11 @@ impl Pipe {
     /// No more octets will be written.
     pub(super) fn shut_down(&self) -> Tell {
         let mut state = self.lock();
-        if mem::replace(&mut state.is_shut, true) {
-            return Tell::Nobody;
-        }
-        state.asked.finish = true;
+        let Some(tell) = state.course.shut_down() else { return Tell::Nobody };
         let writer = state.writer.take();
-        let tell = state.touch();
         drop(state);
         self.wake([writer], [&self.writing]);
         tell
-    }
-
-    /// The application took the connection from its listener.
-    pub(super) fn accepted(&self) -> Tell {
-        let mut state = self.lock();
-        state.asked.accepted = true;
-        state.touch()
-    }
-
-    /// The application goes away.
-    pub(super) fn leave(&self, wish: Leave) -> Tell {
-        let mut state = self.lock();
-        // Like any kernel: who goes without having read everything has not got the message.
-        let lost = state.unread > 0 || wish == Leave::Abort;
-        state.asked.leave = Some(if lost { Leave::Abort } else { Leave::InOrder });
-        state.touch()
     }
 
     pub(super) fn nodelay(&self) -> bool {
@@ -332,33 +260,27 @@ impl Pipe {
     pub(super) fn set_nodelay(&self, nodelay: bool) -> Tell {
         let mut state = self.lock();
         state.nodelay = nodelay;
-        state.asked.nodelay = Some(nodelay);
-        state.touch()
+        state.new_nodelay = Some(nodelay);
+        state.course.touch()
     }
 
     pub(super) fn set_congestion(&self, control: tcp::CongestionControl) -> Tell {
         let mut state = self.lock();
-        state.asked.congestion = Some(control);
-        state.touch()
+        state.new_congestion = Some(control);
+        state.course.touch()
     }
 
     /// Asks how the connection does. The number is for [`try_info`](Self::try_info).
     pub(super) fn inquire(&self) -> (u32, Tell) {
-        let mut state = self.lock();
-        state.inquiries = state.inquiries.wrapping_add(1);
-        state.asked.inquire = true;
-        (state.inquiries, state.touch())
+        self.lock().course.inquire()
     }
 
     /// The answer to that inquiry, once it is there; an error when none will come.
     pub(super) fn try_info(&self, inquiry: u32) -> Option<io::Result<tcp::Info>> {
-        let state = self.lock();
-        match &state.info {
-            Some((answered, info)) if answered.wrapping_sub(inquiry) as i32 >= 0 => {
-                Some(Ok((**info).clone()))
-            }
-            _ => matches!(state.phase, Phase::Over(_))
-                .then(|| Err(io::ErrorKind::NotConnected.into())),
+        let course = &self.lock().course;
+        match course.answer(inquiry) {
+            Some(info) => Some(Ok((**info).clone())),
+            None => course.is_over().then(|| Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -370,7 +292,7 @@ impl Pipe {
     /// The addresses, once the connection is established; an error when it has failed.
     pub(super) fn try_connected(&self) -> Option<io::Result<Ends>> {
         let mut state = self.lock();
-        match state.phase {
+        match state.course.phase() {
             Phase::Dialing => None,
             Phase::Established(ends) | Phase::Over(Some(ends)) => Some(Ok(ends)),
             Phase::Over(None) => {
@@ -386,6 +308,18 @@ impl Pipe {
     }
 }
 
+impl Shared for Pipe {
+    fn accepted(&self) -> Tell {
+        self.lock().course.accepted()
+    }
+
+    fn leave(&self, wish: Leave) -> Tell {
+        let mut state = self.lock();
+        let has_unread = state.unread > 0;
+        state.course.leave(wish, has_unread)
+    }
+}
+
 fn register(place: &mut Option<Waker>, cx: &Context<'_>) {
     if !place.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
         *place = Some(cx.waker().clone());
@@ -395,17 +329,19 @@ fn register(place: &mut Option<Waker>, cx: &Context<'_>) {
 /// The actor's side.
 impl Pipe {
     /// What the application has written, and what else it asks for; from now on another touch is needed.
-    pub(super) fn take_asked(&self) -> (Bytes, Asked) {
+    pub(super) fn take_asked(&self) -> (Written, Wishes) {
         let mut state = self.lock();
-        state.is_touched = false;
-        (state.written.split().freeze(), mem::take(&mut state.asked))
+        let written = Written {
+            octets: state.written.split().freeze(),
+            urgent: mem::take(&mut state.urgent_written),
+            nodelay: state.new_nodelay.take(),
+            congestion: state.new_congestion.take(),
+        };
+        (written, state.course.take_wishes())
     }
 
     pub(super) fn established(&self, ends: Ends) {
-        let mut state = self.lock();
-        if matches!(state.phase, Phase::Dialing) {
-            state.phase = Phase::Established(ends);
-            drop(state);
+        if self.lock().course.establish(ends) {
             self.reading.notify_waiters();
         }
     }
@@ -431,9 +367,7 @@ impl Pipe {
 
     /// How the connection does.
     pub(super) fn informed(&self, info: Box<tcp::Info>) {
-        let mut state = self.lock();
-        state.info = Some((state.inquiries, info));
-        drop(state);
+        self.lock().course.informed(info);
         self.reading.notify_waiters();
     }
 
@@ -457,12 +391,9 @@ impl Pipe {
     /// The connection is over; `error` is told once.
     pub(super) fn closed(&self, error: Option<io::Error>) {
         let mut state = self.lock();
-        let ends = match state.phase {
-            Phase::Over(_) => return,
-            Phase::Established(ends) => Some(ends),
-            Phase::Dialing => None,
-        };
-        state.phase = Phase::Over(ends);
+        if !state.course.end() {
+            return;
+        }
         // Who has heard the peer out cannot miss anything.
         state.error = error.filter(|_| !state.at_end);
         state.at_end = true;

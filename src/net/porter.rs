@@ -11,8 +11,9 @@ use netmart_actors::message::{
 };
 use netmart_bus::{Actor, Change, Context, Delivery, Handler, Spawn, Watcher};
 
+use super::course::{Ends, Leave, Tell};
 use super::door::{Door, Waiting};
-use super::pipe::{Ends, Tell};
+use super::hold::Shared;
 use crate::news::newest;
 use crate::stack::touch::{FaceId, OfFace, Touch};
 use crate::stack::{Names, StackError};
@@ -20,7 +21,7 @@ use crate::stack::{Names, StackError};
 /// What kind of connections a listener takes in.
 pub(super) trait Intake: 'static {
     /// What a connection's user shares with the application.
-    type Pipe: 'static;
+    type Pipe: Shared + 'static;
     /// What the application is told when it cannot listen.
     type Error: From<StackError> + 'static;
 
@@ -36,9 +37,6 @@ pub(super) trait Intake: 'static {
     ) -> Arc<Self::Pipe>
     where
         Self: Sized;
-
-    /// Nobody will accept the connection.
-    fn turn_away(pipe: &Self::Pipe) -> Tell;
 }
 
 /// Wants a listener, and gives each connection to it a user, as many as may wait.
@@ -87,7 +85,7 @@ impl<I: Intake> Porter<I> {
     /// The application has gone without having accepted these.
     fn turn_away(&self, ctx: &mut Context<'_, Self>) {
         for Waiting { pipe, face, .. } in self.door.take_waiting() {
-            if I::turn_away(&pipe) == Tell::Actor {
+            if pipe.leave(Leave::Abort) == Tell::Actor {
                 ctx.send(Touch { of: OfFace { face } });
             }
         }

@@ -14,10 +14,11 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::ToSocketAddrs;
 
 use super::address::each_address;
+use super::course::{Ends, Leave};
 use super::end::End;
-use super::pipe::{Ends, Leave, Pipe};
+use super::octets;
+use super::pipe::Pipe;
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use super::user::StreamUser;
 use super::wait::until;
 use crate::stack::Stack;
 
@@ -55,7 +56,7 @@ impl TcpStream {
         // Who does not wait for the end of this leaves: the hold is made first.
         let end = End::new(pipe, stack.clone(), face);
         stack.call(move |inside| {
-            inside.dataspace.spawn(StreamUser::dial(connection, face, user));
+            inside.dataspace.spawn(octets::dial(connection, face, user));
         })?;
         let ends = until(&end.pipe.reading, || end.pipe.try_connected()).await?;
         Ok(Self::new(end, ends))

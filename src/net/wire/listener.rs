@@ -4,22 +4,20 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use netmart_actors::address::{Listener, Local, Transport};
+use netmart_actors::address::{Local, Transport};
 use netmart_actors::message::{Connected, ListenError};
 use netmart_bus::Context;
 use netmart_proto::wires::{Kind, Role};
 
 use super::log::Scribe;
 use super::pipe::Pipe;
-use super::stream::{Hold as StreamHold, WireStream};
-use super::user::{WireUser, terms};
+use super::stream::WireStream;
+use super::user::{self, terms};
 use super::{WireError, WireOptions};
-use crate::net::door::{Door, Waiting};
-use crate::net::pipe::{Leave, Tell};
+use crate::net::hold::ListenerHold;
 use crate::net::porter::{Intake, Porter};
-use crate::net::wait::until;
+use crate::stack::Stack;
 use crate::stack::touch::FaceId;
-use crate::stack::{Command, Stack};
 
 /// A listener for connections over one of the wires.
 ///
@@ -28,28 +26,7 @@ use crate::stack::{Command, Stack};
 pub struct WireListener {
     kind: Kind,
     address: SocketAddr,
-    hold: Hold,
-}
-
-/// The application's hold on a listener; whoever drops it leaves.
-struct Hold {
-    door: Arc<Door<Pipe, WireError>>,
-    stack: Stack,
-    face: FaceId,
-}
-
-impl Hold {
-    fn touch(&self) {
-        // If the stack is gone, the door knows.
-        let _ = self.stack.push(Command::Touch(self.face));
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.door.leave();
-        self.touch();
-    }
+    hold: ListenerHold<Pipe, WireError>,
 }
 
 /// Takes in connections over a wire.
@@ -73,12 +50,8 @@ impl Intake for Wires {
         ctx: &mut Context<'_, Porter<Self>>,
     ) -> Arc<Pipe> {
         let pipe = Arc::new(Pipe::new(self.window));
-        ctx.spawn(WireUser::claim(connected, face, Arc::clone(&pipe)));
+        ctx.spawn(user::claim(connected, face, Arc::clone(&pipe)));
         pipe
-    }
-
-    fn turn_away(pipe: &Pipe) -> Tell {
-        pipe.leave(Leave::Abort)
     }
 }
 
@@ -97,16 +70,12 @@ impl WireListener {
         address: SocketAddr,
         options: WireOptions,
     ) -> Result<Self, WireError> {
-        let face = stack.fresh_face();
-        // Two listeners of the same name would share their connections, so each gets a tag of its own.
-        let listener = Listener { tag: face.0 as u32, ..Listener::at(address) };
-        let listener = listener.over(Transport::Wire(kind));
-        let door = Arc::new(Door::default());
-        let inner = Arc::clone(&door);
+        let hold = ListenerHold::new(stack);
+        let (face, inner) = (hold.face, Arc::clone(&hold.door));
+        let listener = hold.listener(address).over(Transport::Wire(kind));
         let settings = stack.settings();
         let given = (stack.names(), settings.backlog);
         let intake = Wires { window: options.window.unwrap_or(settings.window) };
-        let hold = Hold { door, stack: stack.clone(), face };
         stack.call(move |inside| {
             if let Some(logger) = options.log.clone() {
                 let scribe = Scribe::spawn(logger, listener, face, Arc::clone(&inner));
@@ -118,7 +87,7 @@ impl WireListener {
             let porter = Porter::spawn(intake, at, face, inner, given);
             inside.dataspace.spawn(porter.assert(terms));
         })?;
-        let address = until(&hold.door.news, || hold.door.try_bound()).await?;
+        let address = hold.bound().await?;
         Ok(Self { kind, address, hold })
     }
 
@@ -131,15 +100,7 @@ impl WireListener {
     ///
     /// [`Stack`](WireError::Stack) when the stack has been shut down.
     pub async fn accept(&self) -> Result<(WireStream, SocketAddr), WireError> {
-        let Hold { door, stack, .. } = &self.hold;
-        let (accepted, tell) = until(&door.news, || door.try_accept()).await;
-        if tell {
-            self.hold.touch();
-        }
-        let Waiting { ends, pipe, face } = accepted?;
-        let tell = pipe.accepted();
-        let hold = StreamHold::new(pipe, stack.clone(), face);
-        hold.tell(tell);
+        let (hold, ends) = self.hold.accept().await?;
         Ok((WireStream::new(self.kind, Role::Server, ends, hold), ends.peer))
     }
 

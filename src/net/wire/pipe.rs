@@ -11,7 +11,8 @@ use netmart_proto::wires::{Chunk, Info, WriteError};
 use tokio::sync::Notify;
 
 use super::WireError;
-use crate::net::pipe::{Ends, Leave, Tell};
+use crate::net::course::{Course, Ends, Leave, Phase, Tell, Wishes};
+use crate::net::hold::Shared;
 
 /// Chunks written that may wait for the actor, however small they are.
 const MOST_WRITTEN: usize = 1024;
@@ -29,7 +30,7 @@ pub(super) struct Pipe {
 
 #[derive(Default)]
 struct State {
-    phase: Phase,
+    course: Course<Info>,
     received: VecDeque<Chunk>,
     /// What `received` has cost of credit.
     unread: usize,
@@ -41,39 +42,8 @@ struct State {
     room: usize,
     /// Chunks written that the actor has not taken over.
     written: Vec<Chunk>,
-    asked: Asked,
-    /// A touch is under way.
-    is_touched: bool,
-    /// The application writes no more.
-    is_shut: bool,
     /// The application reads no more.
     is_deaf: bool,
-    /// How many inquiries there were, and the last answer with the inquiries it answers.
-    inquiries: u32,
-    info: Option<(u32, Info)>,
-}
-
-/// How far the connection has got.
-#[derive(Default)]
-enum Phase {
-    #[default]
-    Dialing,
-    Established(Ends),
-    /// Nothing can be written any more; what was received can still be read.
-    Over(Option<Ends>),
-}
-
-/// What the application wants the actor to do.
-#[derive(Default)]
-pub(super) struct Asked {
-    /// What has been read since the last time has cost so much credit.
-    pub(super) consumed: usize,
-    /// It wants to know how the connection does.
-    pub(super) inquire: bool,
-    /// It has taken the connection over from the listener.
-    pub(super) accepted: bool,
-    pub(super) finish: bool,
-    pub(super) leave: Option<Leave>,
 }
 
 /// What a chunk costs of the credit that lets it come or go.
@@ -82,27 +52,17 @@ fn cost(chunk: &Chunk) -> usize {
 }
 
 impl State {
-    fn touch(&mut self) -> Tell {
-        if mem::replace(&mut self.is_touched, true) { Tell::Nobody } else { Tell::Actor }
-    }
-
-    const fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Over(_))
-    }
-
     /// Credit has been used up.
     fn consume(&mut self, credit: usize, window: usize) -> Tell {
         self.unread -= credit;
-        self.asked.consumed += credit;
-        // The same portions in which credit is granted: less is not worth a word.
-        if self.asked.consumed >= window / 4 { self.touch() } else { Tell::Nobody }
+        self.course.consume(credit, window)
     }
 
     fn write(&mut self, chunk: &mut Option<Chunk>) -> Option<Result<(), WireError>> {
         if let Some(failure) = &self.failure {
             return Some(Err(failure.clone()));
         }
-        if self.is_shut || self.is_over() {
+        if self.course.is_write_closed() {
             return Some(Err(WireError::Write(WriteError::Closed)));
         }
         if self.room == 0 || self.written.len() >= MOST_WRITTEN {
@@ -129,7 +89,7 @@ impl Pipe {
     /// The addresses, once the connection is established; an error when it has failed.
     pub(super) fn try_connected(&self) -> Option<Result<Ends, WireError>> {
         let state = self.lock();
-        match state.phase {
+        match state.course.phase() {
             Phase::Dialing => None,
             Phase::Established(ends) | Phase::Over(Some(ends)) => Some(Ok(ends)),
             Phase::Over(None) => Some(Err(state.failure.clone().unwrap_or(WireError::Lost))),
@@ -146,7 +106,7 @@ impl Pipe {
         let result = match &state.failure {
             _ if state.at_end || state.is_deaf => Ok(None),
             Some(failure) => Err(failure.clone()),
-            None if state.is_over() => Ok(None),
+            None if state.course.is_over() => Ok(None),
             None => return None,
         };
         Some((result, Tell::Nobody))
@@ -156,7 +116,7 @@ impl Pipe {
     pub(super) fn try_readable(&self) -> Option<()> {
         let state = self.lock();
         let is_readable =
-            !state.received.is_empty() || state.at_end || state.is_deaf || state.is_over();
+            !state.received.is_empty() || state.at_end || state.is_deaf || state.course.is_over();
         is_readable.then_some(())
     }
 
@@ -167,18 +127,14 @@ impl Pipe {
     ) -> Option<(Result<(), WireError>, Tell)> {
         let mut state = self.lock();
         let result = state.write(chunk)?;
-        let tell = if result.is_ok() { state.touch() } else { Tell::Nobody };
+        let tell = if result.is_ok() { state.course.touch() } else { Tell::Nobody };
         Some((result, tell))
     }
 
     /// No more will be written.
     pub(super) fn shut_down(&self) -> Tell {
         let mut state = self.lock();
-        if mem::replace(&mut state.is_shut, true) {
-            return Tell::Nobody;
-        }
-        state.asked.finish = true;
-        let tell = state.touch();
+        let Some(tell) = state.course.shut_down() else { return Tell::Nobody };
         drop(state);
         self.writing.notify_waiters();
         tell
@@ -199,74 +155,58 @@ impl Pipe {
     /// How the connection has ended, once it has.
     pub(super) fn try_closed(&self) -> Option<Result<Info, WireError>> {
         let state = self.lock();
-        if !state.is_over() {
+        if !state.course.is_over() {
             return None;
         }
-        let info = state.info.as_ref().map(|(_, info)| info.clone());
+        let info = state.course.last_answer().cloned();
         Some(state.failure.clone().map_or_else(|| info.ok_or(WireError::Lost), Err))
-    }
-
-    /// The application took the connection from its listener.
-    pub(super) fn accepted(&self) -> Tell {
-        let mut state = self.lock();
-        state.asked.accepted = true;
-        state.touch()
-    }
-
-    /// The application goes away.
-    pub(super) fn leave(&self, wish: Leave) -> Tell {
-        let mut state = self.lock();
-        // As with any socket: who goes without having read everything has not got the message.
-        let lost = !state.received.is_empty() || wish == Leave::Abort;
-        state.asked.leave = Some(if lost { Leave::Abort } else { Leave::InOrder });
-        state.touch()
     }
 
     /// Asks how the connection does. The number is for [`try_info`](Self::try_info).
     pub(super) fn inquire(&self) -> (u32, Tell) {
-        let mut state = self.lock();
-        state.inquiries = state.inquiries.wrapping_add(1);
-        if state.is_over() {
-            return (state.inquiries, Tell::Nobody);
-        }
-        state.asked.inquire = true;
-        (state.inquiries, state.touch())
+        self.lock().course.inquire()
     }
 
     /// The answer to that inquiry, or the last word of a connection that is over.
     pub(super) fn try_info(&self, inquiry: u32) -> Option<Result<Info, WireError>> {
         let state = self.lock();
-        match &state.info {
-            Some((answered, info))
-                if state.is_over() || answered.wrapping_sub(inquiry) as i32 >= 0 =>
-            {
-                Some(Ok(info.clone()))
-            }
-            _ => state.is_over().then(|| Err(state.failure.clone().unwrap_or(WireError::Lost))),
+        let course = &state.course;
+        if !course.is_over() {
+            return course.answer(inquiry).cloned().map(Ok);
         }
+        let failure = || state.failure.clone().unwrap_or(WireError::Lost);
+        Some(course.last_answer().cloned().ok_or_else(failure))
+    }
+}
+
+impl Shared for Pipe {
+    fn accepted(&self) -> Tell {
+        self.lock().course.accepted()
+    }
+
+    fn leave(&self, wish: Leave) -> Tell {
+        let mut state = self.lock();
+        let has_unread = !state.received.is_empty();
+        state.course.leave(wish, has_unread)
     }
 }
 
 /// The actor's side.
 impl Pipe {
     /// What the application has written, and what else it asks for; from now on another touch is needed.
-    pub(super) fn take_asked(&self) -> (Vec<Chunk>, Asked) {
+    pub(super) fn take_asked(&self) -> (Vec<Chunk>, Wishes) {
         let mut state = self.lock();
-        state.is_touched = false;
-        let (written, asked) = (mem::take(&mut state.written), mem::take(&mut state.asked));
+        let (written, wishes) = (mem::take(&mut state.written), state.course.take_wishes());
         drop(state);
         if written.len() >= MOST_WRITTEN {
             // Their number kept somebody waiting, not their octets: no credit will tell.
             self.writing.notify_waiters();
         }
-        (written, asked)
+        (written, wishes)
     }
 
     pub(super) fn established(&self, ends: Ends) {
-        let mut state = self.lock();
-        if matches!(state.phase, Phase::Dialing) {
-            state.phase = Phase::Established(ends);
-            drop(state);
+        if self.lock().course.establish(ends) {
             self.reading.notify_waiters();
         }
     }
@@ -288,9 +228,7 @@ impl Pipe {
 
     /// How the connection does.
     pub(super) fn informed(&self, info: Info) {
-        let mut state = self.lock();
-        state.info = Some((state.inquiries, info));
-        drop(state);
+        self.lock().course.informed(info);
         self.reading.notify_waiters();
     }
 
@@ -315,12 +253,9 @@ impl Pipe {
     /// The connection is over.
     pub(super) fn closed(&self, failure: Option<WireError>) {
         let mut state = self.lock();
-        let ends = match state.phase {
-            Phase::Over(_) => return,
-            Phase::Established(ends) => Some(ends),
-            Phase::Dialing => None,
-        };
-        state.phase = Phase::Over(ends);
+        if !state.course.end() {
+            return;
+        }
         state.failure = failure;
         state.room = 0;
         drop(state);

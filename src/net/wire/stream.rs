@@ -7,12 +7,12 @@ use std::sync::Arc;
 use netmart_proto::wires::{Borders, Chunk, Directions, Info, Kind, Profile, Role, WriteError};
 
 use super::pipe::Pipe;
-use super::user::{Dial, WireUser};
+use super::user::{self, Dial};
 use super::{WireError, WireOptions, profile};
-use crate::net::pipe::{Ends, Leave, Tell};
+use crate::net::course::{Ends, Leave};
+use crate::net::hold::Hold;
 use crate::net::wait::until;
-use crate::stack::touch::FaceId;
-use crate::stack::{Command, Stack};
+use crate::stack::Stack;
 
 /// A connection over one of the wires.
 ///
@@ -28,39 +28,7 @@ pub struct WireStream {
     kind: Kind,
     role: Role,
     ends: Ends,
-    hold: Hold,
-}
-
-/// The application's hold on a connection; whoever drops it leaves.
-pub(super) struct Hold {
-    pub(super) pipe: Arc<Pipe>,
-    stack: Stack,
-    face: FaceId,
-    leave: Leave,
-}
-
-impl Hold {
-    pub(super) fn new(pipe: Arc<Pipe>, stack: Stack, face: FaceId) -> Self {
-        Self { pipe, stack, face, leave: Leave::InOrder }
-    }
-
-    pub(super) fn tell(&self, tell: Tell) {
-        if tell == Tell::Actor {
-            // If the stack is gone, the pipe knows.
-            let _ = self.stack.push(Command::Touch(self.face));
-        }
-    }
-
-    fn told<T>(&self, (result, tell): (T, Tell)) -> T {
-        self.tell(tell);
-        result
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.tell(self.pipe.leave(self.leave));
-    }
+    hold: Hold<Pipe>,
 }
 
 impl WireStream {
@@ -86,13 +54,13 @@ impl WireStream {
         let hold = Hold::new(pipe, stack.clone(), face);
         let dial = Dial { kind, address, options };
         stack.call(move |inside| {
-            inside.dataspace.spawn(WireUser::dial(dial, face, user));
+            inside.dataspace.spawn(user::dial(dial, face, user));
         })?;
         let ends = until(&hold.pipe.reading, || hold.pipe.try_connected()).await?;
         Ok(Self::new(kind, Role::Client, ends, hold))
     }
 
-    pub(super) const fn new(kind: Kind, role: Role, ends: Ends, hold: Hold) -> Self {
+    pub(super) const fn new(kind: Kind, role: Role, ends: Ends, hold: Hold<Pipe>) -> Self {
         Self { kind, role, ends, hold }
     }
 
