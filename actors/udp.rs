@@ -2,30 +2,28 @@
 //!
 //! Nobody calls bind: an end is bound while somebody takes part in its datagrams, by a subscription to what
 //! comes in or a provision of what goes out with the `local` end fixed. Its port is claimed from the port
-//! allocator; [`Bound`] or [`BindFailed`] tells how that went, and both end with the demand.
+//! allocator; [`Bound`](crate::message::Bound) or [`BindFailed`](crate::message::BindFailed) tells how that went, and both end with the demand.
 
-pub mod ends;
+pub mod demand;
+mod ends;
 
-use core::time::Duration;
 use std::net::IpAddr;
 
 use bytes::BytesMut;
 use netmart_bus::{
-    Actor, Change, Context, Delivery, Handle, Handler, Interest, Publisher, Role, Spawn, Timer,
-    TimerToken, Watcher,
+    Actor, Change, Context, Delivery, Handler, Interest, Publisher, Spawn, TimerToken, Watcher,
 };
 use netmart_proto::wire::icmp::IcmpErrorKind;
 use netmart_proto::wire::{ChecksumMode, EmitError, IpHeader, Packet, Protocol, udp as wire};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
-use self::ends::{Ends, Verdict};
+use self::demand::Demand;
 use crate::address::{Address, Direction, LocalAddress, RemoteAddress};
 use crate::config::Config;
 use crate::message::{
-    BindFailed, Bound, BoundKey, Datagram, DatagramsIn, DatagramsOut, Discard, DiscardKey,
-    ForAskerPattern, IcmpErrorIn, IcmpReport, ListenError, OfProtocol, OutgoingDatagram, PortInUse,
-    PortKey, PortReply, PortRequest, PortsOf, UdpDatagram, UdpError, UdpKey, UdpPattern,
+    Datagram, DatagramsIn, DatagramsOut, IcmpErrorIn, IcmpReport, ListenError, OfProtocol,
+    OutgoingDatagram, PortReply, UdpDatagram, UdpError, UdpKey,
 };
 use crate::route::{Path, RouteTable, watch_routes, watches_routes};
 
@@ -33,9 +31,7 @@ use crate::route::{Path, RouteTable, watch_routes, watches_routes};
 pub struct Udp {
     ttl: u8,
     routes: RouteTable,
-    ends: Ends<[Handle; 2], Handle>,
-    /// Runs while an answer of the port allocator is awaited.
-    patience: Option<Timer>,
+    demand: Demand<()>,
     /// Identifications for datagrams that routers may fragment.
     idents: ChaCha8Rng,
     /// Where headers are written; its pieces leave as packets.
@@ -54,10 +50,6 @@ const UDP: OfProtocol = OfProtocol { protocol: Protocol::UDP };
 /// Octets set aside for headers at a time.
 const ARENA: usize = 8 * 1024;
 
-/// How long to wait for the port allocator before it is asked again: only one that ended does not answer.
-const PATIENCE: Duration = Duration::from_secs(1);
-const ASK_AGAIN: TimerToken = TimerToken(0);
-
 /// Sets our random numbers apart from others that follow from the same seed.
 const IDENTS: u64 = 0x7564_702d_6964_656e;
 
@@ -73,85 +65,15 @@ impl Udp {
         let udp = Self {
             ttl: config.ttl,
             routes: RouteTable::new(),
-            ends: Ends::new(config.max_bound),
-            patience: None,
+            demand: Demand::new(config.max_bound),
             idents: ChaCha8Rng::seed_from_u64(config.seed ^ IDENTS),
             arena: BytesMut::with_capacity(ARENA),
             publishers: None,
         };
-        let inbound = UdpPattern::any().direction(Direction::Inbound);
-        let outbound = UdpPattern::any().direction(Direction::Outbound);
-        watch_routes(Spawn::new("udp", udp))
+        let udp = watch_routes(Spawn::new("udp", udp))
             .subscribe::<DatagramsIn>(UDP.exactly())
-            .subscribe::<IcmpErrorIn>(UDP.exactly())
-            .subscribe::<UdpDatagram>(outbound)
-            .watch_interest::<UdpDatagram>(Role::Subscriber, inbound)
-            .watch_interest::<UdpDatagram>(Role::Provider, outbound)
-    }
-
-    fn discard(reason: &'static str, ctx: &mut Context<'_, Self>) {
-        ctx.send(Discard { why: DiscardKey { place: "udp", reason }, count: 1 });
-    }
-
-    // ------------------------------------------------------------------------------ binding
-
-    fn wanted(&mut self, pattern: &UdpPattern, ctx: &mut Context<'_, Self>) {
-        // Who wants everything wants to look on; there is no end to bind for that.
-        let Some(local) = pattern.local else { return Self::discard("wildcard_demand", ctx) };
-        let ip = local.0.ip;
-        let is_possible = ip.is_unspecified() || self.routes.is_local(ip);
-        match self.ends.wanted(local, is_possible) {
-            Verdict::Nothing => {}
-            Verdict::Ask => self.ask_next(ctx),
-            Verdict::Fail(reason) => Self::fail(&mut self.ends, local, reason, ctx),
-        }
-    }
-
-    fn fail(
-        ends: &mut Ends<[Handle; 2], Handle>,
-        local: LocalAddress,
-        reason: ListenError,
-        ctx: &mut Context<'_, Self>,
-    ) {
-        let fact = ctx.assert(BindFailed { at: BoundKey { local }, reason });
-        for _ in ends.failed(local, fact) {
-            Self::discard("not_bound", ctx);
-        }
-    }
-
-    /// Asks the port allocator for the next end in line, one at a time: its answers do not say which
-    /// question they answer.
-    fn ask_next(&mut self, ctx: &mut Context<'_, Self>) {
-        while let Some(local) = self.ends.next_in_line() {
-            if !self.ends.holds_port(local.0.port) {
-                self.ask(local, ctx);
-                return;
-            }
-            // Within UDP the ends of one port are told apart by their address.
-            self.bind(local, ctx);
-        }
-        self.patience = None;
-    }
-
-    fn ask(&mut self, local: LocalAddress, ctx: &mut Context<'_, Self>) {
-        ctx.send(PortRequest {
-            of: PortsOf { protocol: Protocol::UDP },
-            asker: ctx.id(),
-            want: Some(local.0.port),
-            ip: claimed_ip(local),
-            remote: None,
-        });
-        self.patience = Some(ctx.set_timer(ctx.now() + PATIENCE, ASK_AGAIN));
-    }
-
-    fn bind(&mut self, local: LocalAddress, ctx: &mut Context<'_, Self>) {
-        let port = PortKey { protocol: Protocol::UDP, port: local.0.port };
-        let claim = ctx.assert(PortInUse { port, ip: claimed_ip(local), remote: None });
-        let bound = ctx.assert(Bound { at: BoundKey { local } });
-        // If nobody wants it any more the claims end here, and with them the port's reservation.
-        for datagram in self.ends.bound(local, [claim, bound]) {
-            self.send(datagram, ctx);
-        }
+            .subscribe::<IcmpErrorIn>(UDP.exactly());
+        demand::hears(udp)
     }
 
     // ------------------------------------------------------------------------------ inward
@@ -160,13 +82,13 @@ impl Udp {
         let Datagram { header, transport } = datagram;
         let read = match wire::parse(&header, transport.clone()) {
             Ok(read) => read,
-            Err(error) => return Self::discard(error.fault.name(), ctx),
+            Err(error) => return demand::discard(error.fault.name(), ctx),
         };
         if read.dst_port == 0 {
-            return Self::discard("port_zero", ctx);
+            return demand::discard("port_zero", ctx);
         }
-        let Some(local) = self.ends.reached_by(header.dst, read.dst_port) else {
-            Self::discard("nobody", ctx);
+        let Some(local) = self.demand.reached_by(header.dst, read.dst_port) else {
+            demand::discard("nobody", ctx);
             if self.routes.is_local(header.dst) {
                 let kind = port_unreachable(&header);
                 let datagram = Datagram { header, transport };
@@ -182,28 +104,6 @@ impl Udp {
     }
 
     // ------------------------------------------------------------------------------ outward
-
-    fn send(&mut self, datagram: UdpDatagram, ctx: &mut Context<'_, Self>) {
-        let key = datagram.key;
-        match self.emit(datagram) {
-            Ok(packet) => {
-                let destination = key.remote.0.ip;
-                let datagrams = vec![OutgoingDatagram { destination, packet }];
-                if let Some(Publishers { down, .. }) = &self.publishers {
-                    down.send(ctx, DatagramsOut { of: UDP, datagrams });
-                }
-            }
-            Err(Unsent { reason, error }) => {
-                Self::discard(reason, ctx);
-                if let Some(error) = error {
-                    ctx.send(UdpError {
-                        key: UdpKey { direction: Direction::Inbound, ..key },
-                        error,
-                    });
-                }
-            }
-        }
-    }
 
     /// The packet for a datagram of a bound end.
     fn emit(&mut self, datagram: UdpDatagram) -> Result<Packet, Unsent> {
@@ -270,25 +170,60 @@ impl Unsent {
     }
 }
 
-/// The address that a port is claimed on: every one, if the end has none of its own.
-pub fn claimed_ip(local: LocalAddress) -> Option<IpAddr> {
-    Some(local.0.ip).filter(|ip| !ip.is_unspecified())
-}
-
 /// RFC 792; RFC 4443 section 3.1.
 const fn port_unreachable(header: &IpHeader) -> IcmpErrorKind {
     let code = if header.dst.is_ipv4() { 3 } else { 4 };
     IcmpErrorKind::Unreachable { code }
 }
 
+impl demand::Provider for Udp {
+    type Held = ();
+    const PLACE: &'static str = "udp";
+
+    fn demand(&mut self) -> &mut Demand<()> {
+        &mut self.demand
+    }
+
+    fn may_have(&self, ip: IpAddr) -> bool {
+        ip.is_unspecified() || self.routes.is_local(ip)
+    }
+
+    /// There is nothing to open: what comes for an end is told apart here.
+    fn open(&mut self, _local: LocalAddress) -> Result<(), ListenError> {
+        Ok(())
+    }
+
+    fn send(&mut self, datagram: UdpDatagram, ctx: &mut Context<'_, Self>) {
+        let key = datagram.key;
+        match self.emit(datagram) {
+            Ok(packet) => {
+                let destination = key.remote.0.ip;
+                let datagrams = vec![OutgoingDatagram { destination, packet }];
+                if let Some(Publishers { down, .. }) = &self.publishers {
+                    down.send(ctx, DatagramsOut { of: UDP, datagrams });
+                }
+            }
+            Err(Unsent { reason, error }) => {
+                demand::discard(reason, ctx);
+                if let Some(error) = error {
+                    ctx.send(UdpError {
+                        key: UdpKey { direction: Direction::Inbound, ..key },
+                        error,
+                    });
+                }
+            }
+        }
+    }
+}
+
 impl Actor for Udp {
     fn started(&mut self, ctx: &mut Context<'_, Self>) {
         self.publishers = Some(Publishers { up: ctx.publisher(), down: ctx.publisher() });
-        ctx.subscribe::<PortReply>(ForAskerPattern::any().asker(ctx.id())).keep();
+        demand::started(ctx);
     }
 
     fn timeout(&mut self, _token: TimerToken, ctx: &mut Context<'_, Self>) {
-        self.ask_next(ctx);
+        demand::ask_next(self, ctx);
     }
 }
 
@@ -302,19 +237,15 @@ impl Handler<DatagramsIn> for Udp {
 
 impl Handler<UdpDatagram> for Udp {
     fn handle(&mut self, message: Delivery<'_, UdpDatagram>, ctx: &mut Context<'_, Self>) {
-        match self.ends.admit(message.take()) {
-            Ok(Some(datagram)) => self.send(datagram, ctx),
-            Ok(None) => {}
-            Err(reason) => Self::discard(reason, ctx),
-        }
+        demand::admit(self, message.take(), ctx);
     }
 }
 
 impl Handler<IcmpErrorIn> for Udp {
     fn handle(&mut self, message: Delivery<'_, IcmpErrorIn>, ctx: &mut Context<'_, Self>) {
         let IcmpErrorIn { local: LocalAddress(local), remote, kind: error, .. } = message.take();
-        let Some(local) = self.ends.reached_by(local.ip, local.port) else {
-            return Self::discard("icmp_nobody", ctx);
+        let Some(local) = self.demand.reached_by(local.ip, local.port) else {
+            return demand::discard("icmp_nobody", ctx);
         };
         ctx.send(UdpError { key: UdpKey { direction: Direction::Inbound, local, remote }, error });
     }
@@ -322,30 +253,13 @@ impl Handler<IcmpErrorIn> for Udp {
 
 impl Handler<PortReply> for Udp {
     fn handle(&mut self, message: Delivery<'_, PortReply>, ctx: &mut Context<'_, Self>) {
-        let Some(local) = self.ends.next_in_line() else { return };
-        match message.result {
-            Ok(port) if port == local.0.port => self.bind(local, ctx),
-            // The answer to a question that was asked twice.
-            Ok(_) => return,
-            Err(error) => Self::fail(&mut self.ends, local, error.into(), ctx),
-        }
-        self.ask_next(ctx);
+        demand::answered(self, &message, ctx);
     }
 }
 
 impl Watcher<Interest<UdpDatagram>> for Udp {
     fn changed(&mut self, change: Change<Interest<UdpDatagram>>, ctx: &mut Context<'_, Self>) {
-        match change {
-            Change::Snapshot(all) => {
-                all.iter().for_each(|interest| self.wanted(&interest.pattern, ctx));
-            }
-            Change::Appeared(interest) => self.wanted(&interest.pattern, ctx),
-            Change::Gone(Interest { pattern, .. }) => {
-                if let Some(local) = pattern.local {
-                    self.ends.unwanted(local);
-                }
-            }
-        }
+        demand::changed(self, change, ctx);
     }
 }
 

@@ -1,5 +1,4 @@
-//! The ends that somebody wants, and how far each has come: what every provider of datagrams keeps, the one
-//! over ip as well as one that holds sockets of the operating system.
+//! The ends that somebody wants, and how far each has come.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,7 +9,7 @@ use crate::message::{ListenError, UdpDatagram};
 /// A value that knows the ends; its actor does what the [`Verdict`]s say. `B` is what an end holds while it is
 /// bound, `F` while it cannot be: both are dropped with the last interest.
 #[derive(Debug)]
-pub struct Ends<B, F> {
+pub(super) struct Ends<B, F> {
     limit: usize,
     /// By port first, so that the ends of one port are neighbours.
     ends: BTreeMap<(u16, IpAddr), End<B, F>>,
@@ -42,7 +41,7 @@ enum State<B, F> {
 
 /// What an interest leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// The end is known already.
     Nothing,
     /// The end is in line for its port, and nobody was before it.
@@ -56,12 +55,12 @@ const WAITING: usize = 64;
 
 impl<B, F> Ends<B, F> {
     /// No ends, and room for `limit`.
-    pub const fn new(limit: usize) -> Self {
+    pub(super) const fn new(limit: usize) -> Self {
         Self { limit, ends: BTreeMap::new(), open: 0, line: VecDeque::new() }
     }
 
     /// One more interest wants `local`, which is an address of ours or not.
-    pub fn wanted(&mut self, local: LocalAddress, is_possible: bool) -> Verdict {
+    pub(super) fn wanted(&mut self, local: LocalAddress, is_possible: bool) -> Verdict {
         if let Some(end) = self.ends.get_mut(&key(local)) {
             end.interests += 1;
             return Verdict::Nothing;
@@ -85,7 +84,7 @@ impl<B, F> Ends<B, F> {
     }
 
     /// One interest less wants `local`. With the last one all that was stated of the end is retracted.
-    pub fn unwanted(&mut self, local: LocalAddress) {
+    pub(super) fn unwanted(&mut self, local: LocalAddress) {
         let Some(end) = self.ends.get_mut(&key(local)) else { return };
         end.interests -= 1;
         if end.interests == 0
@@ -98,12 +97,12 @@ impl<B, F> Ends<B, F> {
 
     /// The end whose port is to be claimed now. It stays in line when the last interest leaves, for the
     /// allocator's answer is still to come.
-    pub fn next_in_line(&self) -> Option<LocalAddress> {
+    pub(super) fn next_in_line(&self) -> Option<LocalAddress> {
         self.line.front().copied()
     }
 
     /// Whether an end of `port` is bound.
-    pub fn holds_port(&self, port: u16) -> bool {
+    pub(super) fn holds_port(&self, port: u16) -> bool {
         let first = (port, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let last = (port, IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)));
         self.ends.range(first..=last).any(|(_, end)| matches!(end.state, State::Bound(_)))
@@ -111,13 +110,13 @@ impl<B, F> Ends<B, F> {
 
     /// The first in line is bound and holds `held`, which ends here if nobody wants it any more. What waited
     /// for it can be sent.
-    pub fn bound(&mut self, local: LocalAddress, held: B) -> Vec<UdpDatagram> {
+    pub(super) fn bound(&mut self, local: LocalAddress, held: B) -> Vec<UdpDatagram> {
         self.leave_line(local);
         self.replace(local, State::Bound(held))
     }
 
     /// What `local` holds, if it is bound.
-    pub fn held(&self, local: LocalAddress) -> Option<&B> {
+    pub(super) fn held(&self, local: LocalAddress) -> Option<&B> {
         match self.ends.get(&key(local)) {
             Some(End { state: State::Bound(held), .. }) => Some(held),
             _ => None,
@@ -125,12 +124,12 @@ impl<B, F> Ends<B, F> {
     }
 
     /// Whether anybody wants `local`.
-    pub fn is_wanted(&self, local: LocalAddress) -> bool {
+    pub(super) fn is_wanted(&self, local: LocalAddress) -> bool {
         self.ends.contains_key(&key(local))
     }
 
     /// `local` cannot be bound, and holds the `fact` that says so. What waited for it is lost.
-    pub fn failed(&mut self, local: LocalAddress, fact: F) -> Vec<UdpDatagram> {
+    pub(super) fn failed(&mut self, local: LocalAddress, fact: F) -> Vec<UdpDatagram> {
         self.leave_line(local);
         if let Some(End { state: State::Claiming(_), .. }) = self.ends.get(&key(local)) {
             self.open -= 1;
@@ -139,7 +138,7 @@ impl<B, F> Ends<B, F> {
     }
 
     /// `local`, if it is the first in line, is not any more.
-    pub fn leave_line(&mut self, local: LocalAddress) {
+    pub(super) fn leave_line(&mut self, local: LocalAddress) {
         if self.line.front() == Some(&local) {
             self.line.pop_front();
         }
@@ -158,7 +157,10 @@ impl<B, F> Ends<B, F> {
     /// # Errors
     ///
     /// Why it is dropped, as a stable name.
-    pub fn admit(&mut self, datagram: UdpDatagram) -> Result<Option<UdpDatagram>, &'static str> {
+    pub(super) fn admit(
+        &mut self,
+        datagram: UdpDatagram,
+    ) -> Result<Option<UdpDatagram>, &'static str> {
         match self.ends.get_mut(&key(datagram.key.local)).map(|end| &mut end.state) {
             Some(State::Bound(_)) => Ok(Some(datagram)),
             Some(State::Claiming(waiting)) if waiting.len() < WAITING => {
@@ -172,7 +174,7 @@ impl<B, F> Ends<B, F> {
 
     /// The bound end that a datagram to `port` of `ip` is for: the one with that address before one with
     /// none. An end with the unspecified address of IPv6 takes IPv4 too, if no other does.
-    pub fn reached_by(&self, ip: IpAddr, port: u16) -> Option<LocalAddress> {
+    pub(super) fn reached_by(&self, ip: IpAddr, port: u16) -> Option<LocalAddress> {
         let unspecified_v4 = ip.is_ipv4().then_some(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let candidates = [Some(ip), unspecified_v4, Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED))];
         candidates.into_iter().flatten().find_map(|ip| {
