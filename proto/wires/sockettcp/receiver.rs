@@ -44,10 +44,12 @@ impl Session {
         let Some(next) = self.rcv.checked_add(len) else {
             return Outcome::Dropped(Discard::BadNumber);
         };
+        // The digits of a length are none of the application's octets.
+        let octets = self.receiving.map_or(0, |_| data.len());
         if !self.take_piece(data) {
             return Outcome::Dropped(Discard::BadLength);
         }
-        self.common.counters.received(len as usize, now);
+        self.common.counters.received(octets, now);
         self.rcv = next;
         if self.shared {
             self.snd = next;

@@ -39,23 +39,24 @@ impl Session {
         self.common.timers.set(TimerKind::Probe, due.max(now + KEEP_ALIVE / 4));
     }
 
-    /// The next piece of what was written: the length of a message, or some of its octets.
-    pub(super) fn next_piece(&mut self) -> Option<Bytes> {
+    /// The next piece of what was written: the length of a message, or some of its octets. It is counted.
+    pub(super) fn next_piece(&mut self, now: Instant) -> Option<Bytes> {
         if let Some(message) = &mut self.sending {
             let piece = message.next_piece();
             if message.len() == 0 {
                 self.sending = None;
             }
+            self.common.counters.sent(piece.len(), now);
             return Some(piece);
         }
         let message = self.common.outbox.pop()?;
         let length = Bytes::from(message.len().to_string());
+        self.common.counters.sent(0, now);
         self.sending = (!message.is_empty()).then(|| Message::new(message));
         Some(length)
     }
 
     pub(super) fn send_first(&mut self, piece: Bytes, now: Instant) {
-        self.common.counters.sent(piece.len(), now);
         self.common.send(SockettcpPacket::data(self.snd, piece.clone()));
         self.outstanding = Some((piece, now));
         self.wait(now);

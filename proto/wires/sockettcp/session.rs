@@ -285,7 +285,7 @@ impl Wire for Session {
         {
             return;
         }
-        if let Some(piece) = self.next_piece() {
+        if let Some(piece) = self.next_piece(now) {
             self.send_first(piece, now);
         } else if self.common.closing {
             self.say_goodbye(now);

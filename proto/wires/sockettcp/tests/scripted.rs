@@ -398,3 +398,21 @@ fn segments_and_structures_are_made_of_each_other() {
     let script = client(20, 21);
     assert!(Session::report(&script.session.info()).starts_with("packets sent: 2\n"));
 }
+
+/// The digits of a length are the wire's.
+#[test]
+fn octets_are_those_of_the_application() {
+    let mut script = client(20, 21);
+    script.write("nineteen characters");
+    for ack in [24, 40, 43] {
+        script.say(P::ack(ack));
+    }
+    let counters = script.session.info().counters;
+    assert_eq!((counters.octets_sent, counters.data_packets_sent), (19, 3));
+    let mut script = server(22);
+    for (seq, text) in [(22, "19"), (24, "nineteen charact"), (40, "ers")] {
+        script.say(data(seq, text));
+    }
+    let counters = script.session.info().counters;
+    assert_eq!((counters.octets_received, counters.data_packets_received), (19, 3));
+}
