@@ -30,6 +30,8 @@ const ORIGINAL_PAUSE: Duration = Duration::from_millis(2);
 const WARY_PAUSE: Duration = Duration::from_millis(30);
 /// How many packets the last copy is remembered for.
 const WARY_PACKETS: u32 = 256;
+/// How often an original hears what is no text, which ends it; but it may have been a careful server that lost it.
+const UNREADABLE_TRIES: u32 = 8;
 /// For how long its FIN is answered.
 const LINGER: Duration = Duration::from_millis(1_200);
 
@@ -250,13 +252,15 @@ impl Client {
             State::SynSent => self.state = State::Closed,
             State::Established => {
                 let Some(outstanding) = &self.outstanding else { return };
-                if tries < common.config.data_tries {
+                let is_text = core::str::from_utf8(&outstanding.payload).is_ok();
+                let is_unreadable = common.mode == Some(Mode::Original) && !is_text;
+                let most = common.config.data_tries;
+                if tries < if is_unreadable { most.min(UNREADABLE_TRIES) } else { most } {
                     self.repeat(common, outstanding.packet.clone(), now);
                     return;
                 }
                 self.state = State::Closed;
-                let is_text = core::str::from_utf8(&outstanding.payload).is_ok();
-                if common.mode == Some(Mode::Original) && !is_text {
+                if is_unreadable {
                     common.give_up(Reason::NotRepresentable(Unfit::NotText));
                 } else {
                     common.time_out(Phase::Data);

@@ -7,6 +7,7 @@ use super::super::super::tests::pair::weather;
 use super::super::super::{Chunk, Discard, Mode, Outcome, Phase, Reason, Unfit, Wire};
 use super::model::Server;
 use super::*;
+use crate::Instant;
 
 fn send(file: &[u8], loss: f64, seed: u64) -> Duel<Session, Server> {
     let mut duel = Duel::<Session, _>::client(Server::default(), &weather(loss, 0.0, 0.0), seed);
@@ -93,6 +94,7 @@ fn a_nul_at_the_end_or_five_hundred_in_a_row_are_an_error() {
 fn octets_that_are_no_text_are_an_error() {
     let mut duel = send(b"ab\xff\xfecd", 0.0, 1);
     assert_eq!(duel.end().ended(), Some(&Reason::NotRepresentable(Unfit::NotText)));
+    assert!(duel.now < Instant::from_millis(4_000), "an original is gone at once: {:?}", duel.now);
 }
 
 #[test]
