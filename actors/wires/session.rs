@@ -230,6 +230,11 @@ impl<W: Wire> WireSession<W> {
     fn transmit(&mut self, ctx: &mut Context<'_, Self>) {
         let now = instant(ctx.now());
         while let Some(transmit) = self.machine.poll_transmit(now) {
+            if self.log.is_on()
+                && let Some(remark) = self.machine.poll_remark()
+            {
+                self.tell_line(remark.to_owned(), ctx);
+            }
             match &mut self.weather {
                 None => {
                     let action = if transmit.again { Action::SendAgain } else { Action::Send };
@@ -259,7 +264,7 @@ impl<W: Wire> WireSession<W> {
         packets.send(ctx, WirePacket { key, via: self.seat.via(), peer, packet, again });
     }
 
-    fn role(&self) -> Role {
+    pub(super) fn role(&self) -> Role {
         match self.origin {
             Origin::Dialled { .. } => Role::Client,
             Origin::Accepted { .. } => Role::Server,

@@ -270,6 +270,12 @@ pub trait Wire: Debug + Sized + 'static {
         format!("{}: {packet:?}", action.name())
     }
 
+    /// A line of the log before that of the next packet: why packets are sent again from here on, where the original
+    /// tells it.
+    fn poll_remark(&mut self) -> Option<&'static str> {
+        None
+    }
+
     /// Statistics as text, a line per figure, with the original's fields where it has some.
     fn report(info: &Info) -> String {
         report::report(info)

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::super::{Action, Reason, WriteError};
 use super::packet::{FaketcpPacket, Flags, HEADER};
+use super::sender::Cause;
 use super::session::Session;
 
 /// The original's errors, and what it had none for.
@@ -86,6 +87,14 @@ fn quote(f: &mut fmt::Formatter<'_>, octets: &[u8]) -> fmt::Result {
         }
     }
     f.write_char(mark)
+}
+
+/// The line that the original writes when it begins to send again: what made it do so.
+pub(super) const fn remark(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Nack => "RETRANSMISSION: NACK",
+        Cause::Timeout => "RETRANSMISSION: SND_TIMEOUT",
+    }
 }
 
 pub(super) fn log_line(action: Action, packet: &FaketcpPacket) -> String {

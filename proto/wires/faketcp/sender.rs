@@ -54,6 +54,15 @@ pub(super) struct Sender {
     went_back: Instant,
     /// The peer is to be asked how far it is.
     probe: bool,
+    /// Why it went back, until the log has said so.
+    cause: Option<Cause>,
+}
+
+/// What makes it go back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Nack,
+    Timeout,
 }
 
 #[derive(Clone, Debug)]
@@ -77,6 +86,7 @@ impl Sender {
             cwnd: Cwnd::new(MOST_FLIGHT),
             went_back: Instant::ZERO,
             probe: false,
+            cause: None,
         }
     }
 
@@ -108,8 +118,14 @@ impl Sender {
         self.high
     }
 
+    /// Why it went back, if that was not asked since.
+    pub(super) fn take_cause(&mut self) -> Option<Cause> {
+        self.cause.take()
+    }
+
     /// Something got lost: begins again at the lowest number, `window` datagrams at a time.
-    fn go_back(&mut self, window: usize, now: Instant) {
+    fn go_back(&mut self, cause: Cause, window: usize, now: Instant) {
+        self.cause = Some(cause);
         self.redo = self.una;
         self.recover = self.high;
         self.redo_window = window;
@@ -250,7 +266,7 @@ impl Session {
         }
         if self.faces_original() {
             if now.saturating_since(self.snd.went_back) >= NACK_GAP {
-                self.snd.go_back(ORIGINAL_FLIGHT, now);
+                self.snd.go_back(Cause::Nack, ORIGINAL_FLIGHT, now);
             }
             return outcome;
         }
@@ -259,11 +275,11 @@ impl Session {
         let first = self.snd.flight.front().map_or(now, |sent| sent.at);
         if is_new {
             self.snd.cwnd.shrink();
-            self.snd.go_back(1, now);
+            self.snd.go_back(Cause::Nack, 1, now);
         } else if now.saturating_since(first) > srtt + srtt / 2 {
             // What was sent again got lost again.
             let recover = self.snd.recover;
-            self.snd.go_back(1, now);
+            self.snd.go_back(Cause::Nack, 1, now);
             self.snd.recover = recover;
         }
         outcome
@@ -286,11 +302,11 @@ impl Session {
             }
             self.snd.probe = true;
         } else if self.faces_original() {
-            self.snd.go_back(ORIGINAL_FLIGHT, now);
+            self.snd.go_back(Cause::Timeout, ORIGINAL_FLIGHT, now);
             self.snd.probe = tries >= TRIES_BEFORE_PROBE;
         } else {
             self.snd.cwnd.collapse();
-            self.snd.go_back(1, now);
+            self.snd.go_back(Cause::Timeout, 1, now);
         }
         self.wait(now);
     }

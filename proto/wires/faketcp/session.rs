@@ -321,6 +321,10 @@ impl Wire for Session {
         packet.flags.has(Flags::DATA)
     }
 
+    fn poll_remark(&mut self) -> Option<&'static str> {
+        self.snd.take_cause().map(original::remark)
+    }
+
     fn log_line(_role: Role, action: Action, packet: &FaketcpPacket) -> String {
         original::log_line(action, packet)
     }

@@ -218,6 +218,22 @@ fn a_storm_of_nacks_makes_it_go_back_once_in_twenty_milliseconds() {
 }
 
 #[test]
+fn what_makes_it_go_back_is_told_once() {
+    let mut script = client(16);
+    script.write("a");
+    script.wait(MS * 30);
+    script.heard();
+    assert_eq!(script.session.poll_remark(), None);
+    script.say(packet(NACK, 501, 101, 16));
+    assert_eq!(script.session.poll_remark(), Some("RETRANSMISSION: NACK"));
+    assert_eq!(script.session.poll_remark(), None);
+    script.heard();
+    script.wait(MS * 450);
+    assert_eq!(script.heard().len(), 1);
+    assert_eq!(script.session.poll_remark(), Some("RETRANSMISSION: SND_TIMEOUT"));
+}
+
+#[test]
 fn a_fin_that_is_never_answered_ends_well_after_six() {
     let mut script = client(16);
     script.write("a");
