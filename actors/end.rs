@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use netmart_bus::{Actor, Context, Handle, Handler, Publisher, Spawn};
 use netmart_proto::tcp::Trouble;
-use netmart_proto::wires::{self, Chunk};
+use netmart_proto::wires::{self, Chunk, Directions};
 
-use crate::address::Direction;
+use crate::address::{Direction, Listener, Local, Transport};
 use crate::borders::{self, Borders};
 use crate::message::{
     Body, Channel, ChannelPattern, Chunks, CloseReason, ConnectionKey, Pieces, Setting,
@@ -196,8 +196,8 @@ impl ChannelEnd {
 
     /// Sends a chunk on a wire with borders, or queues what goes beyond the credit: see
     /// [`wires::Borders`]. It costs as much credit as it has octets, and at least 1. What the wire cannot
-    /// carry ends the connection with [`CloseReason::Unwritable`]; where it carries nothing this way there
-    /// never is any room. Whoever uses this does not use
+    /// carry ends the connection with [`CloseReason::Unwritable`], and so does anything that goes the way in
+    /// which it carries nothing. Whoever uses this does not use
     /// [`write`](Self::write) as well.
     pub fn write_chunk<A: Actor>(&mut self, chunk: Chunk, ctx: &mut Context<'_, A>) {
         self.write_chunks([chunk], ctx);
@@ -328,7 +328,21 @@ impl ChannelEnd {
         }
     }
 
+    /// Whether the wire carries nothing this way.
+    fn is_one_way(&self) -> bool {
+        match self.connection.local {
+            Local::Listener(Listener { over: Transport::Wire(kind), .. }) => {
+                kind.profile().directions == Directions::ToServer
+            }
+            _ => false,
+        }
+    }
+
     fn flush<A: Actor>(&mut self, ctx: &mut Context<'_, A>) {
+        if self.connected && self.is_one_way() {
+            // There is no credit to wait for: the session refuses it.
+            self.credit = self.queued;
+        }
         self.flush_chunks(ctx);
         let mut chunks = Chunks::new();
         while let Some(mut chunk) = self.queue.pop_front() {

@@ -6,6 +6,7 @@ use netmart_bus::{
     Actor, Change, Context, Delivery, Handle, Handler, Interest, Publisher, Role, Spawn, Timer,
     TimerToken, Watcher,
 };
+use netmart_proto::wires;
 
 use crate::address::{Direction, Flow, Local};
 use crate::channel::parties;
@@ -29,6 +30,10 @@ pub struct Relay {
     /// Whether the state vector is there, counted likewise.
     vectors: u32,
     phase: Phase,
+    /// The peer's last octet has been handed on.
+    has_peer_closed: bool,
+    /// How a connection over a wire did, for a user who has not come yet when it is over.
+    report: Option<Box<wires::Info>>,
     /// Credit from the state vector for a user who is not there yet. None at all is news, too: the
     /// connection is established, although nothing can be sent.
     credit: Option<u32>,
@@ -44,8 +49,6 @@ enum Phase {
     /// No word from the state vector yet.
     Waiting,
     Connected,
-    /// The peer's last octet has been handed on.
-    PeerClosed,
     Over(CloseReason),
 }
 
@@ -64,6 +67,8 @@ impl Relay {
             users: 0,
             vectors: 0,
             phase: Phase::Waiting,
+            has_peer_closed: false,
+            report: None,
             credit: None,
             urgent: None,
             timer: None,
@@ -112,6 +117,7 @@ impl Relay {
                 self.credit = Some(self.credit.unwrap_or(0).saturating_add(octets));
             }
             Body::Urgent(octets) => self.urgent = Some(octets),
+            Body::Report(info) => self.report = Some(info),
             _ => {}
         }
     }
@@ -125,7 +131,8 @@ impl Relay {
                 self.facts.push(ctx.assert(Connected { connection, address }));
             }
             Body::End => {
-                self.phase = Phase::PeerClosed;
+                self.phase = Phase::Connected;
+                self.has_peer_closed = true;
                 let connection = self.connection();
                 self.facts.push(ctx.assert(PeerClosed { connection }));
             }
@@ -166,10 +173,14 @@ impl Relay {
         if let Some(octets) = self.urgent.take() {
             self.tell_user(Body::Urgent(octets), ctx);
         }
-        match self.phase.clone() {
-            Phase::Waiting | Phase::Connected => {}
-            Phase::PeerClosed => self.tell_user(Body::End, ctx),
-            Phase::Over(reason) => self.tell_user(Body::Closed(reason), ctx),
+        if self.has_peer_closed {
+            self.tell_user(Body::End, ctx);
+        }
+        if let Some(info) = self.report.take() {
+            self.tell_user(Body::Report(info), ctx);
+        }
+        if let Phase::Over(reason) = self.phase.clone() {
+            self.tell_user(Body::Closed(reason), ctx);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a session says to its user, and hears: the kernel-level end of the connection's channel.
 
 use netmart_bus::{Change, Context, Delivery, Handle, Handler, Interest, Publisher, Role, Watcher};
-use netmart_proto::wires::{Borders, Chunk, Event, Reason, Wire};
+use netmart_proto::wires::{self, Borders, Chunk, Directions, Event, Reason, Wire};
 
 use super::session::{Origin, WireSession};
 use crate::address::{Direction, Transport};
@@ -250,7 +250,10 @@ impl<W: Wire> WireSession<W> {
 
     fn written(&mut self, octets: Chunks, ctx: &mut Context<'_, Self>) {
         let cost = self.writes.take(octets);
-        if cost > self.words.credit {
+        let is_one_way = W::PROFILE.directions == Directions::ToServer;
+        let is_misdirected = is_one_way && self.role() == wires::Role::Server;
+        // What goes the wrong way never has any credit; the machine says what is wrong with it.
+        if cost > self.words.credit && !is_misdirected {
             // Who ignores credit would make the queue grow without bound.
             self.machine.abort(instant(ctx.now()));
         }

@@ -1,6 +1,6 @@
 //! The list of wires: the one place that a new one is added to.
 
-use super::Wire;
+use super::{Profile, Wire};
 
 /// What is done with a wire whose name is known only when the program runs.
 pub trait Visitor {
@@ -28,8 +28,13 @@ macro_rules! wires {
 
             /// Its name on the command line.
             pub const fn name(self) -> &'static str {
+                self.profile().name
+            }
+
+            /// What it is like.
+            pub const fn profile(self) -> Profile {
                 match self {
-                    $(Self::$kind => <super::$module::Session as Wire>::PROFILE.name,)*
+                    $(Self::$kind => <super::$module::Session as Wire>::PROFILE,)*
                 }
             }
 

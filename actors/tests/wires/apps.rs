@@ -9,7 +9,7 @@ use netmart_actors::end::{ChannelEnd, Heard, session};
 use netmart_actors::message::{Channel, CloseReason, ConnectionKey, Terms, WireTerms};
 use netmart_actors::serve::serve;
 use netmart_bus::{Actor, ActorId, Context, Delivery, Handler, Spawn};
-use netmart_proto::wires::{Borders, Chunk, Info, Kind, Profile, Visitor, Wire};
+use netmart_proto::wires::{Borders, Chunk, Info, Kind, Profile};
 
 use crate::common::Station;
 use crate::common::apps::connection;
@@ -149,15 +149,8 @@ pub(crate) fn server(station: &mut Station, kind: Kind, echoes: bool) -> (ActorI
 }
 
 /// What a wire is like.
-pub(crate) fn profile(kind: Kind) -> Profile {
-    struct Profiled;
-    impl Visitor for Profiled {
-        type Output = Profile;
-        fn visit<W: Wire>(self) -> Profile {
-            W::PROFILE
-        }
-    }
-    kind.visit(Profiled)
+pub(crate) const fn profile(kind: Kind) -> Profile {
+    kind.profile()
 }
 
 /// `octets` as this wire carries them, in writes of at most `most` octets.

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use netmart_actors::address::{HandleId, Local, Transport};
+use netmart_actors::address::{Direction, HandleId, Local, Transport};
+use netmart_actors::end::session;
 use netmart_actors::message::{
-    Channel, ChannelPattern, Closed, Connected, ConnectionPattern, Established, HalfOpen,
-    OfListenerPattern, Terms,
+    Channel, ChannelPattern, CloseReason, Closed, Connected, ConnectionPattern, Established,
+    HalfOpen, OfListenerPattern, Terms,
 };
 use netmart_bus::{Role, Spawn};
-use netmart_proto::wires::{AnswersFrom, Directions, Kind};
+use netmart_proto::wires::{AnswersFrom, Directions, Kind, Reason, WriteError};
 
-use crate::apps::{client, handle, listener, profile, server, sessions, wished, writes};
+use crate::apps::{
+    Party, Shared, WINDOW, client, handle, listener, profile, server, sessions, wished, writes,
+};
 use crate::common::apps::{Idle, pattern};
 use crate::common::{CLIENT, Cable, SERVER};
 
@@ -136,14 +139,68 @@ fn a_user_who_leaves_early_is_no_orderly_end() {
     }
 }
 
+/// Makes connections to the listener come, and claims none of them.
+fn doorman(kind: Kind) -> Spawn<Idle> {
+    let wish = ChannelPattern::any().local(Local::Listener(listener(kind)));
+    Spawn::new("doorman", Idle).provide::<Channel>(wish.direction(Direction::Outbound))
+}
+
+/// Whoever claims it late hears the same as one who was there: the report as well.
+#[test]
+fn a_connection_that_was_over_before_it_was_claimed_is_told_in_full() {
+    for &kind in Kind::ALL {
+        let mut cable = Cable::new();
+        cable.server.dataspace.spawn(doorman(kind));
+        cable.run_for(Duration::from_millis(1));
+        let (client, story) = client(kind, 1, Vec::new(), Some(0));
+        cable.client.dataspace.spawn(client);
+        cable.run_for(Duration::from_secs(4));
+        assert_eq!(story.borrow().end(), "closed in order", "{}", kind.name());
+        let there = cable.server.dataspace.facts::<Closed>(&ConnectionPattern::any());
+        let late = Shared::default();
+        let shared = Shared::clone(&late);
+        let party = session("late", there[0].connection, WINDOW, |end| Party {
+            end: end.keeping_borders(),
+            to_send: Vec::new(),
+            echoes: false,
+            closes_after: None,
+            story: shared,
+        });
+        cable.server.dataspace.spawn(party);
+        cable.run_for(Duration::from_secs(1));
+        let late = late.borrow();
+        assert!(late.connected && late.ended, "{}", kind.name());
+        assert_eq!(late.end(), "closed in order", "{}", kind.name());
+        let report = late.report.as_ref().expect("it comes before the last word");
+        assert_eq!(report.wire, kind.name());
+        assert_eq!(report.ended, Some(Reason::Normal), "{}", kind.name());
+    }
+}
+
+/// Nothing ever grants credit for it, so it must not wait for any.
+#[test]
+fn what_is_written_the_wrong_way_is_refused_at_once() {
+    for &kind in Kind::ALL {
+        if profile(kind).directions == Directions::Both {
+            continue;
+        }
+        let mut cable = Cable::new();
+        let (_, stories) = server(&mut cable.server, kind, true);
+        cable.run_for(Duration::from_millis(1));
+        cable.client.dataspace.spawn(client(kind, 1, writes(kind, &pattern(100), 100), None).0);
+        cable.run_for(Duration::from_secs(1));
+        let stories = stories.borrow();
+        let reason = stories[0].borrow().closed.clone();
+        let is_refused = matches!(reason, Some(CloseReason::Unwritable(WriteError::WrongWay)));
+        assert!(is_refused, "{}: {reason:?}", kind.name());
+    }
+}
+
 #[test]
 fn a_connection_that_nobody_claims_ends_when_its_relay_loses_patience() {
     for &kind in Kind::ALL {
         let mut cable = Cable::new();
-        let local = Local::Listener(listener(kind));
-        let wish = ChannelPattern::any().local(local);
-        let wish = wish.direction(netmart_actors::address::Direction::Outbound);
-        cable.server.dataspace.spawn(Spawn::new("doorman", Idle).provide::<Channel>(wish));
+        cable.server.dataspace.spawn(doorman(kind));
         cable.run_for(Duration::from_millis(1));
         cable.client.dataspace.spawn(client(kind, 1, writes(kind, &pattern(100), 100), None).0);
         cable.run_for(Duration::from_secs(1));

@@ -1,7 +1,7 @@
 //! The wire that a transfer goes over, as the command line names it, and what is usual on it.
 
 use netmart::actors::address::Transport;
-use netmart::proto::wires::{Borders, Kind, Profile, Visitor, Wire};
+use netmart::proto::wires::Borders;
 
 /// Reads the name of a wire.
 pub(super) fn parse(text: &str) -> Result<Transport, String> {
@@ -13,7 +13,7 @@ pub(super) fn parse(text: &str) -> Result<Transport, String> {
 pub(super) fn default_port(over: Transport) -> Option<u16> {
     match over {
         Transport::Tcp => None,
-        Transport::Wire(kind) => profile(kind).default_port,
+        Transport::Wire(kind) => kind.profile().default_port,
     }
 }
 
@@ -21,27 +21,12 @@ pub(super) fn default_port(over: Transport) -> Option<u16> {
 pub(super) fn borders(over: Transport) -> Borders {
     match over {
         Transport::Tcp => Borders::None,
-        Transport::Wire(kind) => profile(kind).borders,
+        Transport::Wire(kind) => kind.profile().borders,
     }
 }
 
 pub(super) fn has_streams(over: Transport) -> bool {
     borders(over) == Borders::Stream
-}
-
-/// What a wire is like.
-fn profile(kind: Kind) -> Profile {
-    struct Ask;
-
-    impl Visitor for Ask {
-        type Output = Profile;
-
-        fn visit<W: Wire>(self) -> Profile {
-            W::PROFILE
-        }
-    }
-
-    kind.visit(Ask)
 }
 
 #[cfg(test)]

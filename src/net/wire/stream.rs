@@ -8,7 +8,7 @@ use netmart_proto::wires::{Borders, Chunk, Directions, Info, Kind, Profile, Role
 
 use super::pipe::Pipe;
 use super::user::{self, Dial};
-use super::{WireError, WireOptions, profile};
+use super::{WireError, WireOptions};
 use crate::net::course::{Ends, Leave};
 use crate::net::hold::Hold;
 use crate::net::wait::until;
@@ -70,8 +70,8 @@ impl WireStream {
     }
 
     /// What the wire is like.
-    pub fn profile(&self) -> Profile {
-        profile(self.kind)
+    pub const fn profile(&self) -> Profile {
+        self.kind.profile()
     }
 
     /// Which side of the connection this is.
