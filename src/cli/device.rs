@@ -1,5 +1,6 @@
 //! The TUN device that a stack of the command line stands on, and who has which address on it.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -65,6 +66,20 @@ pub(super) struct Running {
     capture: Option<(Capture, PathBuf)>,
 }
 
+/// A file about what happens cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("could not write {}", path.display())]
+pub(super) struct Unwritable {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Unwritable {
+    fn new(path: &Path, source: io::Error) -> Self {
+        Self { path: path.to_owned(), source }
+    }
+}
+
 /// What the command line says about addresses, once it makes sense.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Plan {
@@ -125,8 +140,7 @@ impl Device {
         let builder = Stack::builder();
         let mut capture = None;
         if let Some(path) = self.pcap {
-            let file = Capture::create(&path)
-                .with_context(|| format!("could not write {}", path.display()))?;
+            let file = Capture::create(&path).map_err(|error| Unwritable::new(&path, error))?;
             link = link.tap(file.interface(&name));
             capture = Some((file, path));
         }
@@ -150,8 +164,7 @@ pub(super) fn recorded(
     place: &str,
 ) -> Result<(Builder, Option<(LiveTrace, PathBuf)>)> {
     let Some(path) = path else { return Ok((builder, None)) };
-    let file =
-        LiveTrace::create(path).with_context(|| format!("could not write {}", path.display()))?;
+    let file = LiveTrace::create(path).map_err(|error| Unwritable::new(path, error))?;
     let recorder = file.recorder(place);
     let builder = builder.setup(|dataspace| dataspace.set_recorder(Some(Box::new(recorder))));
     Ok((builder, Some((file, path.to_owned()))))
@@ -189,15 +202,15 @@ impl Running {
     fn complete(self) -> Result<Vec<String>> {
         let mut told = Vec::new();
         if let Some((capture, path)) = self.capture {
+            let counted = capture.finish().map_err(|error| Unwritable::new(&path, error))?;
             let path = path.display();
-            let counted = capture.finish().with_context(|| format!("could not write {path}"))?;
             told.push(
                 format!("{path}: {} packets", counted.written) + &left_out(counted.over_limit),
             );
         }
         if let Some((trace, path)) = self.trace {
+            let counted = trace.finish().map_err(|error| Unwritable::new(&path, error))?;
             let path = path.display();
-            let counted = trace.finish().with_context(|| format!("could not write {path}"))?;
             told.push(format!("{path}: {} events", counted.events) + &left_out(counted.lost));
         }
         Ok(told)

@@ -90,6 +90,15 @@ fn the_output_cannot_be_written() {
 }
 
 #[test]
+fn the_trace_cannot_be_written() {
+    for arguments in [&["--wire", "quiq"][..], &["--wire", "tcp", "--udp"]] {
+        let place = ["--bind", "127.0.0.1:0", "--trace", "/nowhere/at/all"];
+        let all = [&["recv"], arguments, &place].concat();
+        netmart(&all).badly(8, "could not write /nowhere/at/all");
+    }
+}
+
+#[test]
 fn the_input_cannot_be_read() {
     let missing = ["send", "--wire", "quiq", "localhost:1", "/no/such/file"];
     netmart(&missing).badly(9, "could not read /no/such/file");

@@ -13,7 +13,7 @@ use netmart::sockets::Sockets;
 use netmart::stack::{Link, Stack};
 use tokio::time::timeout;
 
-use super::super::device::{self, Device, Running};
+use super::super::device::{self, Device, Running, Unwritable};
 use super::connection::{Connection, failure};
 use super::log::Log;
 use super::options::Options;
@@ -61,14 +61,14 @@ impl Ground {
     /// Starts the stack; datagrams or frames hold `chunk` octets, where that can be chosen.
     pub(super) fn lay(options: &Options, chunk: Option<usize>, side: Side<'_>) -> Anyhow<Self> {
         let log = options.log_format.map(|_| Log::start()).transpose()?;
-        let (running, tunnel) = match options.wire {
+        let started = match options.wire {
             Transport::Tcp if options.below.udp => {
-                let (running, tunnel) = in_datagrams(options, side)?;
-                (running, Some(tunnel))
+                in_datagrams(options, side).map(|(running, tunnel)| (running, Some(tunnel)))
             }
-            Transport::Tcp => (on_device(options)?, None),
-            Transport::Wire(_) => (on_sockets(options, log.as_ref())?, None),
+            Transport::Tcp => on_device(options).map(|running| (running, None)),
+            Transport::Wire(_) => on_sockets(options, log.as_ref()).map(|running| (running, None)),
         };
+        let (running, tunnel) = started.map_err(of_trace)?;
         let wire = wire_options(options, chunk);
         let (over, patience) = (options.wire, options.timeout);
         Ok(Self { running, over, tunnel, options: wire, patience, log })
@@ -170,7 +170,7 @@ impl Ground {
         if let Some(log) = self.log {
             log.finish();
         }
-        for line in finished? {
+        for line in finished.map_err(of_trace)? {
             tracing::debug!("{line}");
         }
         Ok(())
@@ -220,6 +220,14 @@ fn in_datagrams(options: &Options, side: Side<'_>) -> Anyhow<(Running, Tunnel)> 
     let (builder, trace) = device::recorded(Stack::builder(), options.trace.as_deref(), "udp")?;
     let stack = builder.link(link).start_on_own_thread();
     Ok((Running::bare(stack.context("could not open a link over UDP")?, trace), tunnel))
+}
+
+/// A trace that cannot be written is an output that cannot.
+fn of_trace(error: anyhow::Error) -> anyhow::Error {
+    if error.is::<Unwritable>() {
+        return Failure::new(Status::Output, format_args!("{error:#}")).into();
+    }
+    error
 }
 
 /// A stack on UDP sockets of the kernel.
