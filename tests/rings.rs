@@ -1,5 +1,6 @@
 //! The four rings hold: who may depend on whom, and what the inner rings must not touch.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -147,4 +148,72 @@ fn every_file_has_one_subject() {
         let lines = fs::read_to_string(&path).expect("text").lines().count();
         assert!(lines <= MOST_LINES, "{} has {lines} lines", path.display());
     }
+}
+
+/// The names of wires in code, as words.
+fn wires_named(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    ["faketcp", "cs488", "sockettcp", "quiq"].iter().any(|name| line.contains(name))
+}
+
+/// The rows of the table in `docs/WIRES.md` whose heading is `| file | second |`.
+fn table(second: &str) -> Vec<(String, String)> {
+    let document = fs::read_to_string(root().join("docs/WIRES.md")).expect("a document");
+    let heading = format!("| file | {second} |\n|---|---|\n");
+    let (_, rest) = document.split_once(&heading).expect("the table");
+    let rows = rest.lines().map_while(|line| line.strip_prefix("| `")?.split_once("` | "));
+    rows.map(|(file, cell)| (file.to_owned(), cell.trim_end_matches(" |").to_owned())).collect()
+}
+
+#[test]
+fn no_code_names_a_single_wire_but_where_the_document_says() {
+    let mut named = BTreeSet::new();
+    for folder in ["actors", "bus", "proto", "src"] {
+        for path in sources(&root().join(folder)).into_iter().filter(|path| !is_check(path)) {
+            let file = path.strip_prefix(root()).expect("below").to_string_lossy().into_owned();
+            let is_own = ["faketcp", "cs488", "sockettcp", "quiq"]
+                .iter()
+                .any(|wire| file.starts_with(&format!("proto/wires/{wire}/")));
+            if !is_own
+                && !file.starts_with("src/wires/")
+                && code(&path).any(|line| wires_named(&line))
+            {
+                named.insert(file);
+            }
+        }
+    }
+    let told: BTreeSet<_> = table("because").into_iter().map(|(file, _)| file).collect();
+    let registered = ["proto/wires/mod.rs", "proto/wires/registry.rs"].map(str::to_owned);
+    assert_eq!(named, told.into_iter().chain(registered).collect());
+}
+
+/// As one wire shows: a line of registration, one for the module, one in each list of tests, and its own files.
+#[test]
+fn a_wire_is_added_by_what_the_document_says() {
+    let rows = table("lines");
+    let own: BTreeSet<_> = sources(&root().join("proto/wires/sockettcp"))
+        .into_iter()
+        .map(|path| path.strip_prefix(root()).expect("below").to_string_lossy().into_owned())
+        .collect();
+    let (inside, outside): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|(file, _)| own.contains(file));
+    assert_eq!(inside.len(), own.len(), "of the files of the wire one is missing, or there twice");
+    for (file, lines) in inside {
+        let told: usize = lines.parse().expect("a number");
+        let text = fs::read_to_string(root().join(&file)).expect("it is there");
+        let is_about_right = text.lines().count().abs_diff(told) <= told / 5 + 5;
+        assert!(is_about_right, "{file} has {} lines", text.lines().count());
+    }
+    for (file, lines) in &outside {
+        let told: usize = lines.parse().expect("a number");
+        let text = fs::read_to_string(root().join(file)).expect("it is there");
+        let lines = text.lines().map(str::to_ascii_lowercase);
+        let names = |line: &String| line.contains("sockettcp") && !line.trim().starts_with("//");
+        let count = lines.filter(names).count();
+        assert!((1..=told).contains(&count), "{file} names it {count} times");
+    }
+    let code = outside.iter().filter(|(file, _)| !is_check(&root().join(file)));
+    let code: BTreeSet<_> = code.map(|(file, lines)| (file.as_str(), lines.as_str())).collect();
+    let registration = [("proto/wires/mod.rs", "1"), ("proto/wires/registry.rs", "1")];
+    assert_eq!(code, registration.into(), "one line of code each, and no other file");
 }
