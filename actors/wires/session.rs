@@ -230,10 +230,10 @@ impl<W: Wire> WireSession<W> {
     fn transmit(&mut self, ctx: &mut Context<'_, Self>) {
         let now = instant(ctx.now());
         while let Some(transmit) = self.machine.poll_transmit(now) {
-            if self.log.is_on()
+            while self.log.is_on()
                 && let Some(remark) = self.machine.poll_remark()
             {
-                self.tell_line(remark.to_owned(), ctx);
+                self.tell_line(remark, ctx);
             }
             match &mut self.weather {
                 None => {

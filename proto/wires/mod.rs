@@ -270,9 +270,9 @@ pub trait Wire: Debug + Sized + 'static {
         format!("{}: {packet:?}", action.name())
     }
 
-    /// A line of the log before that of the next packet: why packets are sent again from here on, where the original
-    /// tells it.
-    fn poll_remark(&mut self) -> Option<&'static str> {
+    /// A line of the log before that of the next packet, where the original has such lines: why packets are sent again
+    /// from here on, or how a stream was cut. Several may wait. Nobody has to ask for them.
+    fn poll_remark(&mut self) -> Option<String> {
         None
     }
 

@@ -321,8 +321,8 @@ impl Wire for Session {
         packet.flags.has(Flags::DATA)
     }
 
-    fn poll_remark(&mut self) -> Option<&'static str> {
-        self.snd.take_cause().map(original::remark)
+    fn poll_remark(&mut self) -> Option<String> {
+        self.snd.take_cause().map(|cause| original::remark(cause).to_owned())
     }
 
     fn log_line(_role: Role, action: Action, packet: &FaketcpPacket) -> String {

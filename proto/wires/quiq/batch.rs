@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::super::queue::Outbox;
 use super::super::{Chunk, StreamInfo, WriteError};
+use super::original::plan;
 use super::packet::{FRAME_HEADER, Frame, HEADER, MOST, PacketKind, QuiqPacket};
 use crate::Instant;
 
@@ -55,6 +56,8 @@ struct Stream {
     next: u32,
     /// All of it has been handed out.
     finished: bool,
+    /// How it was cut has been told.
+    told: bool,
     info: StreamInfo,
 }
 
@@ -104,6 +107,7 @@ impl Batch {
             ended: false,
             next: 0,
             finished: false,
+            told: false,
             info: StreamInfo { stream: id, ..StreamInfo::default() },
         });
         if stream.ended {
@@ -189,6 +193,14 @@ impl Batch {
         let frame = Frame { stream: self.turn, offset: stream.next, data: Bytes::new() };
         stream.next += 1;
         Some(QuiqPacket { kind: PacketKind::Data, number, frames: vec![frame] })
+    }
+
+    /// How a stream was cut of which all was handed out since this was last asked.
+    pub(super) fn take_plan(&mut self) -> Option<String> {
+        let Shape { data, frames } = self.shape;
+        let stream = self.streams.values_mut().find(|stream| stream.finished && !stream.told)?;
+        stream.told = true;
+        Some(plan(&stream.info, frames, data + FRAME_HEADER))
     }
 
     /// What was counted of the streams of this batch, or of the one before it if it has none yet.

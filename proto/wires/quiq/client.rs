@@ -112,6 +112,11 @@ impl Client {
         Ok(())
     }
 
+    /// How a stream was cut, once it is known.
+    pub(super) fn take_plan(&mut self) -> Option<String> {
+        self.batch.take_plan()
+    }
+
     /// The answer to the SYN has its number, and its frame: as it was, or as a careful server changes it.
     fn take_accept(&mut self, common: &mut Shared, packet: &QuiqPacket, now: Instant) -> Outcome {
         if packet.number != SYN {

@@ -65,6 +65,16 @@ pub(super) fn log_line(action: Action, packet: &QuiqPacket) -> String {
     format!("{}: {packet}", action.name())
 }
 
+/// The line of the original's sender about a stream. It has it before the first packet; here a stream may come bit by
+/// bit, so that it is known before the last.
+pub(super) fn plan(info: &StreamInfo, frames_per_packet: usize, frame_size: usize) -> String {
+    let StreamInfo { stream, packets, frames, .. } = info;
+    format!(
+        "stream_id={stream} number_of_packets={packets} frame_per_packet={frames_per_packet} \
+         number_of_frames={frames} frame_size={frame_size}"
+    )
+}
+
 /// The original's statistics. Its total time begins with the stream that starts last; here it begins with the first.
 /// A stream of one packet takes no time and so has no rate, where the original shows the time of day.
 pub(super) fn report(info: &Info) -> String {

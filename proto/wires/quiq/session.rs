@@ -104,6 +104,13 @@ impl Wire for Session {
         original::log_line(action, packet)
     }
 
+    fn poll_remark(&mut self) -> Option<String> {
+        match &mut self.side {
+            Side::Client(client) => client.take_plan(),
+            Side::Server(_) => None,
+        }
+    }
+
     fn report(info: &Info) -> String {
         original::report(info)
     }

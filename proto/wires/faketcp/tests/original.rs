@@ -225,12 +225,12 @@ fn what_makes_it_go_back_is_told_once() {
     script.heard();
     assert_eq!(script.session.poll_remark(), None);
     script.say(packet(NACK, 501, 101, 16));
-    assert_eq!(script.session.poll_remark(), Some("RETRANSMISSION: NACK"));
+    assert_eq!(script.session.poll_remark().as_deref(), Some("RETRANSMISSION: NACK"));
     assert_eq!(script.session.poll_remark(), None);
     script.heard();
     script.wait(MS * 450);
     assert_eq!(script.heard().len(), 1);
-    assert_eq!(script.session.poll_remark(), Some("RETRANSMISSION: SND_TIMEOUT"));
+    assert_eq!(script.session.poll_remark().as_deref(), Some("RETRANSMISSION: SND_TIMEOUT"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the original shows its user.
 
-use super::super::super::{Action, Role, Wire};
+use super::super::super::{Action, Chunk, Role, Wire};
 use super::super::SocketError;
 use super::*;
 
@@ -36,4 +36,22 @@ fn a_packet_in_words_and_errors_by_name() {
     assert_eq!(SocketError::check_frame_size(1_134), Ok(1_134));
     assert_eq!(SocketError::check_frame_size(16), Err(SocketError::ValueError(16)));
     assert_eq!(SocketError::check_frame_size(14_988), Err(SocketError::ValueError(14_988)));
+}
+
+#[test]
+fn how_each_stream_was_cut_is_told_once() {
+    let mut script = Script::<Session>::client(0);
+    script.say(greeting(Kind::Accept, 2));
+    assert_eq!(script.session.poll_remark(), None);
+    script.write_chunk(Chunk { stream: 2, data: Bytes::from_static(b"hello"), end: true });
+    script.write_chunk(Chunk { stream: 1, data: vec![0; 5_000].into(), end: true });
+    script.heard();
+    let plans: Vec<_> = std::iter::from_fn(|| script.session.poll_remark()).collect();
+    assert_eq!(
+        plans,
+        [
+            "stream_id=1 number_of_packets=4 frame_per_packet=1 number_of_frames=4 frame_size=1387",
+            "stream_id=2 number_of_packets=1 frame_per_packet=1 number_of_frames=1 frame_size=1387",
+        ]
+    );
 }
