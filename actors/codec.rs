@@ -11,7 +11,6 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use hashbrown::HashMap;
 use netmart_bus::{
     Actor, Change, Context, Delivery, Handler, Interest, Publisher, Role, Spawn, Watcher,
 };
@@ -30,6 +29,7 @@ use crate::address::{Flow, FlowPattern, Transport};
 use crate::census::Census;
 use crate::config::{Config, SynCookies, TcpConfigs};
 use crate::doors::Doors;
+use crate::lives::Lives;
 use crate::message::{
     Arrivals, DatagramsIn, DatagramsOut, Discard, DiscardKey, HalfOpen, IcmpErrorIn, Listening,
     ListeningPattern, OfListenerPattern, OfProtocol, OutgoingDatagram, PacketTerms, Reoffer,
@@ -53,21 +53,11 @@ pub struct Codec {
     routes: RouteTable,
     terms: TermsTable,
     doors: Doors,
-    flows: HashMap<Flow, Life, foldhash::fast::FixedState>,
+    flows: Lives,
     /// Where headers are written; its pieces leave as packets.
     arena: BytesMut,
     segments_in: Option<Publisher<SegmentsIn>>,
     datagrams_out: Option<Publisher<DatagramsOut>>,
-}
-
-/// What the codec knows of a flow's state vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
-    /// Spawned, but its interest has not been seen. An interest that disappears now is that of a
-    /// predecessor.
-    Spawned,
-    /// Its interest has been seen.
-    Live,
 }
 
 /// Octets set aside for headers at a time: some hundreds of packets.
@@ -94,7 +84,7 @@ impl Codec {
             routes: RouteTable::default(),
             terms: TermsTable::default(),
             doors: Doors::new(config.half_open),
-            flows: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(config.seed)),
+            flows: Lives::new(config.seed),
             arena: BytesMut::new(),
             segments_in: None,
             datagrams_out: None,
@@ -124,7 +114,7 @@ impl Codec {
         at: Instant,
         ctx: &mut Context<'_, Self>,
     ) {
-        if self.flows.contains_key(&flow) {
+        if self.flows.has(flow) {
             if let Some(segments_in) = &self.segments_in {
                 let arrivals = match back {
                     Some(back) => Arrivals::Routed(back, segments),
@@ -280,7 +270,7 @@ impl Handler<SegmentsOut> for Codec {
 impl Handler<Reoffer> for Codec {
     fn handle(&mut self, message: Delivery<'_, Reoffer>, ctx: &mut Context<'_, Self>) {
         let Reoffer { flow, segments, at } = message.take();
-        self.flows.remove(&flow);
+        self.flows.ended(flow);
         self.dispatch((flow, segments), None, at, ctx);
     }
 }
@@ -289,8 +279,7 @@ impl Handler<IcmpErrorIn> for Codec {
     fn handle(&mut self, message: Delivery<'_, IcmpErrorIn>, ctx: &mut Context<'_, Self>) {
         let IcmpErrorIn { local, remote, kind, seq, at, .. } = message.take();
         let flow = Flow { local, remote };
-        let (Some(seq), true, Some(segments_in)) =
-            (seq, self.flows.contains_key(&flow), &self.segments_in)
+        let (Some(seq), true, Some(segments_in)) = (seq, self.flows.has(flow), &self.segments_in)
         else {
             return Self::discard("icmp_for_nobody", ctx);
         };
@@ -302,50 +291,21 @@ impl Handler<IcmpErrorIn> for Codec {
 
 impl Watcher<Interest<SegmentsIn>> for Codec {
     fn changed(&mut self, change: Change<Interest<SegmentsIn>>, _ctx: &mut Context<'_, Self>) {
-        let flow_of = |interest: &Interest<SegmentsIn>| {
-            Some(Flow { local: interest.pattern.local?, remote: interest.pattern.remote? })
-        };
-        match change {
-            Change::Snapshot(interests) => {
-                self.flows
-                    .extend(interests.iter().filter_map(flow_of).map(|flow| (flow, Life::Live)));
-            }
-            Change::Appeared(interest) => {
-                self.flows.extend(flow_of(&interest).map(|flow| (flow, Life::Live)));
-            }
-            Change::Gone(interest) => {
-                if let Some(flow) = flow_of(&interest)
-                    && self.flows.get(&flow) == Some(&Life::Live)
-                {
-                    self.flows.remove(&flow);
-                }
-            }
-        }
+        self.flows
+            .apply(change, |pattern| Some(Flow { local: pattern.local?, remote: pattern.remote? }));
         self.census.tcp_has(self.flows.len());
     }
 }
 
 impl Watcher<Listening> for Codec {
     fn changed(&mut self, change: Change<Listening>, _ctx: &mut Context<'_, Self>) {
-        let is_ours = |fact: &&Listening| fact.at.listener.over == Transport::Tcp;
-        match &change {
-            Change::Snapshot(facts) => {
-                facts.iter().filter(is_ours).for_each(|fact| self.doors.opened(fact));
-            }
-            Change::Appeared(fact) if is_ours(&fact) => self.doors.opened(fact),
-            Change::Gone(fact) if is_ours(&fact) => self.doors.closed(fact),
-            Change::Appeared(_) | Change::Gone(_) => {}
-        }
+        self.doors.listening(&change, Transport::Tcp);
     }
 }
 
 impl Watcher<HalfOpen> for Codec {
     fn changed(&mut self, change: Change<HalfOpen>, _ctx: &mut Context<'_, Self>) {
-        match change {
-            Change::Snapshot(facts) => facts.iter().for_each(|fact| self.doors.entering(fact)),
-            Change::Appeared(fact) => self.doors.entering(&fact),
-            Change::Gone(fact) => self.doors.entered(&fact),
-        }
+        self.doors.half_opened(&change);
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::address::{Listener, LocalAddress};
+use netmart_bus::Change;
+
+use crate::address::{Listener, LocalAddress, Transport};
 use crate::message::{Backlog, HalfOpen, Listening};
 
 /// The open listeners of a stack, by port; fed with the facts that the listeners and the state vectors
@@ -40,14 +42,36 @@ impl Doors {
         Self { half_open_limit, by_port: BTreeMap::new(), half_open: BTreeMap::new() }
     }
 
+    /// News of the listeners, among which those over `over` are ours.
+    pub(crate) fn listening(&mut self, change: &Change<Listening>, over: Transport) {
+        let is_ours = |fact: &&Listening| fact.at.listener.over == over;
+        match change {
+            Change::Snapshot(facts) => {
+                facts.iter().filter(is_ours).for_each(|fact| self.opened(fact));
+            }
+            Change::Appeared(fact) if is_ours(&fact) => self.opened(fact),
+            Change::Gone(fact) if is_ours(&fact) => self.closed(fact),
+            Change::Appeared(_) | Change::Gone(_) => {}
+        }
+    }
+
+    /// News of the connections in their handshake.
+    pub(crate) fn half_opened(&mut self, change: &Change<HalfOpen>) {
+        match change {
+            Change::Snapshot(facts) => facts.iter().for_each(|fact| self.entering(fact)),
+            Change::Appeared(fact) => self.entering(fact),
+            Change::Gone(fact) => self.entered(fact),
+        }
+    }
+
     /// A listener listens, or its backlog has changed.
-    pub(crate) fn opened(&mut self, fact: &Listening) {
+    fn opened(&mut self, fact: &Listening) {
         let door = Door { listener: fact.at.listener, backlog: fact.backlog };
         self.by_port.entry(fact.at.port).or_default().push(door);
     }
 
     /// What [`opened`](Self::opened) said no longer holds.
-    pub(crate) fn closed(&mut self, fact: &Listening) {
+    fn closed(&mut self, fact: &Listening) {
         let door = Door { listener: fact.at.listener, backlog: fact.backlog };
         if let Some(doors) = self.by_port.get_mut(&fact.at.port) {
             doors.retain(|known| *known != door);
@@ -58,12 +82,12 @@ impl Doors {
     }
 
     /// A connection has begun its handshake.
-    pub(crate) fn entering(&mut self, fact: &HalfOpen) {
+    fn entering(&mut self, fact: &HalfOpen) {
         *self.half_open.entry(fact.of.listener).or_default() += 1;
     }
 
     /// A connection has ended its handshake, either way.
-    pub(crate) fn entered(&mut self, fact: &HalfOpen) {
+    fn entered(&mut self, fact: &HalfOpen) {
         if let Some(count) = self.half_open.get_mut(&fact.of.listener) {
             *count -= 1;
             if *count == 0 {

@@ -41,6 +41,7 @@ mod keys;
 pub mod ledger;
 pub mod link;
 pub mod listener;
+mod lives;
 pub mod message;
 mod packets;
 pub mod ports;

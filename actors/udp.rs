@@ -2,7 +2,10 @@
 //!
 //! Nobody calls bind: an end is bound while somebody takes part in its datagrams, by a subscription to what
 //! comes in or a provision of what goes out with the `local` end fixed. Its port is claimed from the port
-//! allocator; [`Bound`](crate::message::Bound) or [`BindFailed`](crate::message::BindFailed) tells how that went, and both end with the demand.
+//! allocator; [`Bound`] or [`BindFailed`] tells how that went, and both end with the demand.
+//!
+//! [`Bound`]: crate::message::Bound
+//! [`BindFailed`]: crate::message::BindFailed
 
 pub mod demand;
 mod ends;

@@ -155,3 +155,23 @@ pub enum Change<F> {
     /// A fact holds no longer.
     Gone(F),
 }
+
+impl<F> Change<F> {
+    /// The facts that hold now and did not before, for watchers whom it does not concern when they end.
+    pub fn appeared(self) -> Vec<F> {
+        match self {
+            Self::Snapshot(facts) => facts,
+            Self::Appeared(fact) => vec![fact],
+            Self::Gone(_) => Vec::new(),
+        }
+    }
+
+    /// The newest of them: all there is to know where one holds at a time.
+    pub fn newest(self) -> Option<F> {
+        match self {
+            Self::Snapshot(mut facts) => facts.pop(),
+            Self::Appeared(fact) => Some(fact),
+            Self::Gone(_) => None,
+        }
+    }
+}

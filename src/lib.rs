@@ -29,7 +29,6 @@ pub mod claim;
 pub mod drill;
 pub mod link;
 pub mod net;
-mod news;
 pub mod sim;
 pub mod sockets;
 pub mod stack;

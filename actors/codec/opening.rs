@@ -9,8 +9,8 @@ use netmart_proto::wire::tcp::{Flags, Segment};
 use netmart_proto::wire::{IpVersion, SourceRoute};
 use smallvec::{SmallVec, smallvec};
 
+use super::Codec;
 use super::batch::Group;
-use super::{Codec, Life};
 use crate::address::{Flow, Listener, Local};
 use crate::config::SynCookies;
 use crate::doors::Knock;
@@ -78,7 +78,7 @@ impl Codec {
                 vector.deliver(SegmentsIn { flow, arrivals: Arrivals::Segments(segments), at });
         }
         ctx.spawn(vector);
-        self.flows.insert(flow, Life::Spawned);
+        self.flows.spawned(flow);
     }
 
     /// Answers a SYN and forgets it: its sender will bring back all that has to be known.
@@ -122,7 +122,7 @@ impl Codec {
             let packets = self.packets_of(listener, back);
             let vector = StateVector::resume(flow, listener, machine, packets, &self.secrets);
             ctx.spawn(vector.deliver(SegmentsIn { flow, arrivals, at }));
-            self.flows.insert(flow, Life::Spawned);
+            self.flows.spawned(flow);
             tracing::debug!(%flow, %listener, "brought a cookie back");
         }
         None

@@ -107,12 +107,7 @@ impl Watcher<Bound> for ListenerTask {
 
 impl Watcher<BindFailed> for ListenerTask {
     fn changed(&mut self, change: Change<BindFailed>, ctx: &mut Context<'_, Self>) {
-        let failed = match change {
-            Change::Snapshot(facts) => facts.into_iter().next_back(),
-            Change::Appeared(fact) => Some(fact),
-            Change::Gone(_) => None,
-        };
-        if let Some(fact) = failed
+        if let Some(fact) = change.newest()
             && self.end.at == Some(fact.at.local)
         {
             self.end_refused(fact.reason, ctx);

@@ -20,6 +20,7 @@ use crate::census::Census;
 use crate::clock::instant;
 use crate::config::Config;
 use crate::doors::{Doors, Knock};
+use crate::lives::Lives;
 use crate::message::{
     Discard, DiscardKey, HalfOpen, Listening, ListeningPattern, OfListenerPattern, Terms,
     TermsPattern, UdpDatagram, UdpKey, UdpPattern, WireEnd, WireEndKey, WireEndPattern, WireFault,
@@ -35,7 +36,7 @@ pub struct WireCodec<W: Wire> {
     doors: Doors,
     terms: TermsTable,
     ends: HashMap<LocalAddress, End, foldhash::fast::FixedState>,
-    sessions: HashMap<Flow, Life, foldhash::fast::FixedState>,
+    sessions: Lives,
     /// Decides what sessions leave to chance.
     seeds: ChaCha8Rng,
     /// Where datagrams are written.
@@ -56,16 +57,6 @@ struct End {
     subscription: Handle,
 }
 
-/// What the codec knows of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
-    /// Spawned, but its interest has not been seen. An interest that disappears now is that of a
-    /// predecessor.
-    Spawned,
-    /// Its interest has been seen.
-    Live,
-}
-
 /// Octets set aside for datagrams at a time.
 const ARENA: usize = 64 * 1024;
 
@@ -83,7 +74,7 @@ impl<W: Wire> WireCodec<W> {
             doors: Doors::new(config.half_open),
             terms: TermsTable::default(),
             ends: HashMap::with_hasher(hasher()),
-            sessions: HashMap::with_hasher(hasher()),
+            sessions: Lives::new(config.seed),
             seeds: ChaCha8Rng::seed_from_u64(config.seed ^ SEEDS),
             arena: BytesMut::new(),
             publishers: None,
@@ -105,7 +96,7 @@ impl<W: Wire> WireCodec<W> {
 
     /// A packet for a session that exists, or for one that does not.
     fn dispatch(&mut self, packet: WirePacket<W>, ctx: &mut Context<'_, Self>) {
-        if self.sessions.contains_key(&flow_of(packet.key)) {
+        if self.sessions.has(flow_of(packet.key)) {
             if let Some(Publishers { up, .. }) = &self.publishers {
                 up.send(ctx, packet);
             }
@@ -135,7 +126,7 @@ impl<W: Wire> WireCodec<W> {
         let (kind, via) = (self.kind, first.via);
         let opening = Opening { kind, flow, listener, via, terms: &terms, seed };
         ctx.spawn(WireSession::accept(&opening, machine, &first.packet, &self.census));
-        self.sessions.insert(flow, Life::Spawned);
+        self.sessions.spawned(flow);
     }
 }
 
@@ -189,7 +180,7 @@ impl<W: Wire> Handler<UdpDatagram> for WireCodec<W> {
 impl<W: Wire> Handler<WireReoffer<W>> for WireCodec<W> {
     fn handle(&mut self, message: Delivery<'_, WireReoffer<W>>, ctx: &mut Context<'_, Self>) {
         let WireReoffer(packet) = message.take();
-        self.sessions.remove(&flow_of(packet.key));
+        self.sessions.ended(flow_of(packet.key));
         self.open(packet, ctx);
     }
 }
@@ -243,50 +234,20 @@ impl<W: Wire> Watcher<WireEnd> for WireCodec<W> {
 
 impl<W: Wire> Watcher<Interest<WirePacket<W>>> for WireCodec<W> {
     fn changed(&mut self, change: Change<Interest<WirePacket<W>>>, _ctx: &mut Context<'_, Self>) {
-        let flow_of = |interest: &Interest<WirePacket<W>>| {
-            Some(Flow { local: interest.pattern.local?, remote: interest.pattern.remote? })
-        };
-        match change {
-            Change::Snapshot(interests) => {
-                let flows = interests.iter().filter_map(flow_of);
-                self.sessions.extend(flows.map(|flow| (flow, Life::Live)));
-            }
-            Change::Appeared(interest) => {
-                self.sessions.extend(flow_of(&interest).map(|flow| (flow, Life::Live)));
-            }
-            Change::Gone(interest) => {
-                if let Some(flow) = flow_of(&interest)
-                    && self.sessions.get(&flow) == Some(&Life::Live)
-                {
-                    self.sessions.remove(&flow);
-                }
-            }
-        }
+        self.sessions
+            .apply(change, |pattern| Some(Flow { local: pattern.local?, remote: pattern.remote? }));
     }
 }
 
 impl<W: Wire> Watcher<Listening> for WireCodec<W> {
     fn changed(&mut self, change: Change<Listening>, _ctx: &mut Context<'_, Self>) {
-        let over = Transport::Wire(self.kind);
-        let is_ours = |fact: &&Listening| fact.at.listener.over == over;
-        match &change {
-            Change::Snapshot(facts) => {
-                facts.iter().filter(is_ours).for_each(|fact| self.doors.opened(fact));
-            }
-            Change::Appeared(fact) if is_ours(&fact) => self.doors.opened(fact),
-            Change::Gone(fact) if is_ours(&fact) => self.doors.closed(fact),
-            Change::Appeared(_) | Change::Gone(_) => {}
-        }
+        self.doors.listening(&change, Transport::Wire(self.kind));
     }
 }
 
 impl<W: Wire> Watcher<HalfOpen> for WireCodec<W> {
     fn changed(&mut self, change: Change<HalfOpen>, _ctx: &mut Context<'_, Self>) {
-        match change {
-            Change::Snapshot(facts) => facts.iter().for_each(|fact| self.doors.entering(fact)),
-            Change::Appeared(fact) => self.doors.entering(&fact),
-            Change::Gone(fact) => self.doors.entered(&fact),
-        }
+        self.doors.half_opened(&change);
     }
 }
 

@@ -285,12 +285,7 @@ impl<W: Wire> Watcher<Bound> for WireSession<W> {
 
 impl<W: Wire> Watcher<BindFailed> for WireSession<W> {
     fn changed(&mut self, change: Change<BindFailed>, ctx: &mut Context<'_, Self>) {
-        let failed = match change {
-            Change::Snapshot(facts) => facts.into_iter().next_back(),
-            Change::Appeared(fact) => Some(fact),
-            Change::Gone(_) => None,
-        };
-        if let Some(fact) = failed
+        if let Some(fact) = change.newest()
             && matches!(self.seat.stage, Stage::Looking | Stage::Binding)
             && fact.at.local == self.seat.end
         {

@@ -102,25 +102,15 @@ impl<W: Wire> WireSession<W> {
     pub(super) fn dial(dial: &Dial<'_, '_>, now: Time) -> Spawn<Self> {
         let terms = terms_or_default(dial.terms.as_ref());
         let machine = W::connect(&terms.config, dial.remote.into(), dial.seed, instant(now));
-        let session = Self {
-            kind: dial.kind,
-            key: Flow { local: dial.from, remote: dial.remote },
-            flow: Flow { local: dial.from, remote: dial.remote },
+        let session = Self::new(
+            dial.kind,
+            Flow { local: dial.from, remote: dial.remote },
             machine,
-            origin: Origin::Dialled { user: dial.user, patience: dial.patience },
-            seat: Seat::at(dial.from, dial.any_port),
-            words: Words::default(),
-            writes: Writes::new(&W::PROFILE, terms.config.chunk),
-            weather: Weather::on_terms(&terms, dial.seed),
-            log: if terms.log { Log::On } else { Log::Off },
-            packets: None,
-            half_open: None,
-            wake: None,
-            drain: None,
-            is_drain_due: false,
-            excused: None,
-            counted: Counted::in_census(dial.census),
-        };
+            Origin::Dialled { user: dial.user, patience: dial.patience },
+            Seat::at(dial.from, dial.any_port),
+            (&terms, dial.seed),
+            dial.census,
+        );
         Spawn::new(dial.kind.name(), session)
     }
 
@@ -132,21 +122,36 @@ impl<W: Wire> WireSession<W> {
         census: &Rc<Census>,
     ) -> Spawn<Self> {
         let &Opening { kind, flow, listener, via, terms, seed } = opening;
-        let log = match terms.log {
-            true => Log::First(W::log_line(Role::Server, Action::Receive, packet)),
-            false => Log::Off,
-        };
-        let session = Self {
+        let origin = Origin::Accepted { listener };
+        let seat = Seat::behind(via.0, flow.local, W::PROFILE.answers_from);
+        let mut session = Self::new(kind, flow, machine, origin, seat, (terms, seed), census);
+        if terms.log {
+            session.log = Log::First(W::log_line(Role::Server, Action::Receive, packet));
+        }
+        let pattern = session.packet_pattern();
+        Spawn::new(kind.name(), session).subscribe::<WirePacket<W>>(pattern)
+    }
+
+    fn new(
+        kind: Kind,
+        flow: Flow,
+        machine: W,
+        origin: Origin,
+        seat: Seat,
+        (terms, seed): (&WireTerms, u64),
+        census: &Rc<Census>,
+    ) -> Self {
+        Self {
             kind,
             key: flow,
             flow,
             machine,
-            origin: Origin::Accepted { listener },
-            seat: Seat::behind(via.0, flow.local, W::PROFILE.answers_from),
+            origin,
+            seat,
             words: Words::default(),
             writes: Writes::new(&W::PROFILE, terms.config.chunk),
             weather: Weather::on_terms(terms, seed),
-            log,
+            log: if terms.log { Log::On } else { Log::Off },
             packets: None,
             half_open: None,
             wake: None,
@@ -154,9 +159,7 @@ impl<W: Wire> WireSession<W> {
             is_drain_due: false,
             excused: None,
             counted: Counted::in_census(census),
-        };
-        let pattern = session.packet_pattern();
-        Spawn::new(kind.name(), session).subscribe::<WirePacket<W>>(pattern)
+        }
     }
 
     /// The packets that are for this session.

@@ -13,7 +13,6 @@ use netmart_bus::{
 
 use super::desk::{Asked, Desk};
 use super::{ConnectionNews, Event};
-use crate::news::newest;
 use crate::stack::touch::{FaceId, OfFace, Touch};
 
 /// Carries octets between a channel and a recipient.
@@ -136,7 +135,7 @@ impl Handler<Channel> for Clerk {
 
 impl Watcher<Connected> for Clerk {
     fn changed(&mut self, change: Change<Connected>, _ctx: &mut Context<'_, Self>) {
-        if let Some(Connected { connection, address }) = newest(change) {
+        if let Some(Connected { connection, address }) = change.newest() {
             self.tell(Event::Opened { local: address.into(), peer: connection.remote.into() });
         }
     }
@@ -144,7 +143,7 @@ impl Watcher<Connected> for Clerk {
 
 impl Watcher<Refused> for Clerk {
     fn changed(&mut self, change: Change<Refused>, ctx: &mut Context<'_, Self>) {
-        if let Some(fact) = newest(change) {
+        if let Some(fact) = change.newest() {
             self.over(Event::Refused(fact.reason));
             self.leave_if_done(ctx);
         }

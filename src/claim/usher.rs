@@ -12,7 +12,6 @@ use netmart_bus::{Actor, Change, Context, Delivery, Handler, Spawn, Watcher};
 
 use super::desk::Desk;
 use super::{Knock, ListenerNews};
-use crate::news::appeared;
 use crate::stack::touch::{FaceId, OfFace, Touch};
 
 /// Tells a recipient what becomes of a listener.
@@ -54,7 +53,7 @@ impl Handler<Touch> for Usher {
 
 impl Watcher<Listening> for Usher {
     fn changed(&mut self, change: Change<Listening>, _ctx: &mut Context<'_, Self>) {
-        for fact in appeared(change) {
+        for fact in change.appeared() {
             let port = fact.at.port;
             // Whether there is room in the backlog is stated anew each time it changes.
             if self.told.replace(port) != Some(port) {
@@ -66,7 +65,7 @@ impl Watcher<Listening> for Usher {
 
 impl Watcher<ListenFailed> for Usher {
     fn changed(&mut self, change: Change<ListenFailed>, _ctx: &mut Context<'_, Self>) {
-        for fact in appeared(change) {
+        for fact in change.appeared() {
             self.recipient.do_send(ListenerNews::Failed(fact.reason));
         }
     }
@@ -74,7 +73,7 @@ impl Watcher<ListenFailed> for Usher {
 
 impl Watcher<Connected> for Usher {
     fn changed(&mut self, change: Change<Connected>, _ctx: &mut Context<'_, Self>) {
-        for Connected { connection, address } in appeared(change) {
+        for Connected { connection, address } in change.appeared() {
             let (local, peer) = (address.into(), connection.remote.into());
             self.recipient.do_send(ListenerNews::Knock(Knock { local, peer, connection }));
         }

@@ -14,7 +14,6 @@ use netmart_bus::{Actor, Change, Context, Delivery, Handler, Spawn, Watcher};
 use super::course::{Ends, Leave, Tell};
 use super::door::{Door, Waiting};
 use super::hold::Shared;
-use crate::news::newest;
 use crate::stack::touch::{FaceId, OfFace, Touch};
 use crate::stack::{Names, StackError};
 
@@ -121,7 +120,7 @@ impl<I: Intake> Watcher<Connected> for Porter<I> {
 impl<I: Intake> Watcher<Listening> for Porter<I> {
     fn changed(&mut self, change: Change<Listening>, _ctx: &mut Context<'_, Self>) {
         // If it is gone because it crashed, there will be another.
-        if let Some(fact) = newest(change) {
+        if let Some(fact) = change.newest() {
             self.door.bound(SocketAddr::new(self.ip, fact.at.port));
         }
     }
@@ -129,7 +128,7 @@ impl<I: Intake> Watcher<Listening> for Porter<I> {
 
 impl<I: Intake> Watcher<ListenFailed> for Porter<I> {
     fn changed(&mut self, change: Change<ListenFailed>, _ctx: &mut Context<'_, Self>) {
-        if let Some(fact) = newest(change) {
+        if let Some(fact) = change.newest() {
             self.door.unbound(I::not_bound(fact.reason));
         }
     }

@@ -18,7 +18,6 @@ use netmart_proto::wire::icmp::IcmpErrorKind;
 
 use super::error;
 use super::post::Post;
-use crate::news::newest;
 use crate::stack::touch::{FaceId, OfFace, Touch};
 
 /// The ends that sockets of a stack hold. On the bus several may take part in one end; sockets may not.
@@ -137,7 +136,7 @@ fn unreachable(kind: IcmpErrorKind, local: IpAddr) -> io::Error {
 
 impl Watcher<Bound> for Postman {
     fn changed(&mut self, change: Change<Bound>, _ctx: &mut Context<'_, Self>) {
-        if newest(change).is_some() {
+        if change.newest().is_some() {
             self.post.bound(self.local);
         }
     }
@@ -145,7 +144,7 @@ impl Watcher<Bound> for Postman {
 
 impl Watcher<BindFailed> for Postman {
     fn changed(&mut self, change: Change<BindFailed>, _ctx: &mut Context<'_, Self>) {
-        if let Some(fact) = newest(change) {
+        if let Some(fact) = change.newest() {
             self.post.unbound(Some(error::not_bound(fact.reason)));
         }
     }

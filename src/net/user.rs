@@ -9,7 +9,6 @@ use netmart_bus::{
 };
 
 use super::course::{Ends, Leave, Wishes};
-use crate::news::newest;
 use crate::stack::touch::{FaceId, OfFace, Touch};
 
 /// What the user of a connection shows of it to the application, and takes from there.
@@ -154,7 +153,7 @@ impl<F: Face> Handler<Channel> for User<F> {
 
 impl<F: Face> Watcher<Connected> for User<F> {
     fn changed(&mut self, change: Change<Connected>, _ctx: &mut Context<'_, Self>) {
-        if let Some(fact) = newest(change) {
+        if let Some(fact) = change.newest() {
             self.settled();
             self.face.established(ends(&fact));
         }
@@ -163,7 +162,7 @@ impl<F: Face> Watcher<Connected> for User<F> {
 
 impl<F: Face> Watcher<Refused> for User<F> {
     fn changed(&mut self, change: Change<Refused>, _ctx: &mut Context<'_, Self>) {
-        if let Some(fact) = newest(change) {
+        if let Some(fact) = change.newest() {
             self.settled();
             self.face.refused(fact.reason);
         }
