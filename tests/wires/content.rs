@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use netmart::proto::wires::{Borders, Chunk, Kind, Profile, Visitor, Wire};
+use netmart::proto::wires::{Borders, Chunk, Kind};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
@@ -50,21 +50,9 @@ pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
     octets
 }
 
-pub(crate) fn profile(kind: Kind) -> Profile {
-    struct Ask;
-    impl Visitor for Ask {
-        type Output = Profile;
-
-        fn visit<W: Wire>(self) -> Profile {
-            W::PROFILE
-        }
-    }
-    kind.visit(Ask)
-}
-
 /// The writes that carry `octets` over the wire.
 pub(crate) fn writes(kind: Kind, octets: &Bytes) -> Vec<Chunk> {
-    let most = match profile(kind).borders {
+    let most = match kind.profile().borders {
         Borders::None => 4_096,
         Borders::Message => usize::MAX,
         Borders::Datagram(most) => most.min(1_000),
@@ -89,7 +77,7 @@ fn streams(octets: &Bytes) -> Vec<Chunk> {
 
 /// What a reader makes of chunks: messages in order, or streams by number, and whether each has ended.
 pub(crate) fn assemble(kind: Kind, chunks: &[Chunk]) -> Vec<(u32, Vec<u8>, bool)> {
-    let borders = profile(kind).borders;
+    let borders = kind.profile().borders;
     if borders == Borders::Stream {
         let mut streams: BTreeMap<u32, (Vec<u8>, bool)> = BTreeMap::new();
         // Stream 0 tells where a batch ends.

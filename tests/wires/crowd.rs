@@ -10,7 +10,7 @@ use netmart::proto::wires::{Chunk, Directions, Kind};
 use netmart::sim::Stopped;
 
 use crate::apps::{Finish, GO};
-use crate::content::{assemble, noise, profile, writes};
+use crate::content::{assemble, noise, writes};
 use crate::two::{Two, weather};
 
 const CROWD: u32 = 1_000;
@@ -34,7 +34,7 @@ fn number(chunk: &Chunk) -> u32 {
 /// Whoever comes first to the server is told apart by what it says.
 fn a_thousand_at_once(kind: Kind) {
     let mut two = Two::new(kind as u64, &weather(0.01, 0.01, 0.01));
-    let answers = profile(kind).directions == Directions::Both;
+    let answers = kind.profile().directions == Directions::Both;
     let reply = move |chunk: &Chunk| {
         if answers { writes(kind, &answer(number(chunk))) } else { Vec::new() }
     };

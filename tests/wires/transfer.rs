@@ -11,7 +11,7 @@ use netmart::proto::netem;
 use netmart::proto::wires::{Directions, Info, Kind};
 
 use crate::apps::{Finish, Shared, Story};
-use crate::content::{Content, SIZES, assemble, noise, profile, writes};
+use crate::content::{Content, SIZES, assemble, noise, writes};
 use crate::is_thorough;
 use crate::two::{Two, weather, weathers};
 
@@ -173,7 +173,7 @@ macro_rules! over_every_wire {
 
             #[test]
             fn both_directions_in_any_weather() {
-                if profile(kind()).directions == Directions::Both {
+                if kind().profile().directions == Directions::Both {
                     for (seed, weather) in (1..).zip(weathers()) {
                         both_directions(kind(), &weather, seed);
                     }

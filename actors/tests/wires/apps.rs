@@ -9,7 +9,7 @@ use netmart_actors::end::{ChannelEnd, Heard, session};
 use netmart_actors::message::{Channel, CloseReason, ConnectionKey, Terms, WireTerms};
 use netmart_actors::serve::serve;
 use netmart_bus::{Actor, ActorId, Context, Delivery, Handler, Spawn};
-use netmart_proto::wires::{Borders, Chunk, Info, Kind, Profile};
+use netmart_proto::wires::{Borders, Chunk, Info, Kind};
 
 use crate::common::Station;
 use crate::common::apps::connection;
@@ -148,14 +148,9 @@ pub(crate) fn server(station: &mut Station, kind: Kind, echoes: bool) -> (ActorI
     (server, stories)
 }
 
-/// What a wire is like.
-pub(crate) const fn profile(kind: Kind) -> Profile {
-    kind.profile()
-}
-
 /// `octets` as this wire carries them, in writes of at most `most` octets.
 pub(crate) fn writes(kind: Kind, octets: &Bytes, most: usize) -> Vec<Chunk> {
-    let most = match profile(kind).borders {
+    let most = match kind.profile().borders {
         Borders::Datagram(limit) => most.min(limit),
         _ => most,
     };
@@ -163,7 +158,7 @@ pub(crate) fn writes(kind: Kind, octets: &Bytes, most: usize) -> Vec<Chunk> {
     (0..count)
         .map(|index| {
             let data = octets.slice(index * most..octets.len().min((index + 1) * most));
-            match profile(kind).borders {
+            match kind.profile().borders {
                 Borders::Stream => Chunk { stream: 1, data, end: index + 1 == count },
                 _ => Chunk::message(data),
             }

@@ -12,7 +12,7 @@ use netmart_bus::{Role, Spawn};
 use netmart_proto::wires::{AnswersFrom, Directions, Kind, Reason, WriteError};
 
 use crate::apps::{
-    Party, Shared, WINDOW, client, handle, listener, profile, server, sessions, wished, writes,
+    Party, Shared, WINDOW, client, handle, listener, server, sessions, wished, writes,
 };
 use crate::common::apps::{Idle, pattern};
 use crate::common::{CLIENT, Cable, SERVER};
@@ -33,7 +33,7 @@ fn facts_tell_how_far_a_connection_has_gone() {
         let there = cable.server.dataspace.facts::<Connected>(&any);
         assert_eq!(there[0].connection.remote.0.ip, CLIENT);
         assert_eq!(there[0].address.0.ip, SERVER);
-        let has_own = profile(kind).answers_from == AnswersFrom::NewPort;
+        let has_own = kind.profile().answers_from == AnswersFrom::NewPort;
         assert_eq!(there[0].address.0.port != 7, has_own, "{}", kind.name());
         let established = cable.server.dataspace.facts::<Established>(&OfListenerPattern::any());
         assert_eq!(established.len(), 1);
@@ -181,7 +181,7 @@ fn a_connection_that_was_over_before_it_was_claimed_is_told_in_full() {
 #[test]
 fn what_is_written_the_wrong_way_is_refused_at_once() {
     for &kind in Kind::ALL {
-        if profile(kind).directions == Directions::Both {
+        if kind.profile().directions == Directions::Both {
             continue;
         }
         let mut cable = Cable::new();
@@ -222,7 +222,7 @@ fn connections_outlive_their_listener() {
         let mut cable = Cable::new();
         let (first, stories) = server(&mut cable.server, kind, false);
         cable.run_for(Duration::from_millis(1));
-        let both = profile(kind).directions == Directions::Both;
+        let both = kind.profile().directions == Directions::Both;
         let (client, story) = client(kind, 1, writes(kind, &pattern(50_000), 1_000), Some(0));
         cable.client.dataspace.spawn(client);
         cable.run_for(Duration::from_millis(10));

@@ -12,7 +12,7 @@ use netmart_actors::message::{
 use netmart_bus::{Actor, Context, Delivery, Handler, Spawn};
 use netmart_proto::wires::{AnswersFrom, Borders, Directions, Kind};
 
-use crate::apps::{WINDOW, client, discarded, listener, profile, server, sessions, wished, writes};
+use crate::apps::{WINDOW, client, discarded, listener, server, sessions, wished, writes};
 use crate::common::Cable;
 use crate::common::apps::{Idle, pattern};
 
@@ -82,7 +82,7 @@ fn the_limit_of_connections_counts_those_over_wires() {
 #[test]
 fn a_server_without_ports_lets_nobody_in_and_says_so() {
     for &kind in Kind::ALL {
-        let is_own = profile(kind).answers_from == AnswersFrom::NewPort;
+        let is_own = kind.profile().answers_from == AnswersFrom::NewPort;
         let mut cable =
             Cable::with(&Config { ephemeral_ports: 40_000..=40_001, ..Config::default() });
         server(&mut cable.server, kind, false);
@@ -238,7 +238,7 @@ fn when_all_is_over_nothing_is_left() {
 #[test]
 fn a_write_that_is_too_long_ends_the_connection() {
     for &kind in Kind::ALL {
-        if profile(kind).directions == Directions::ToServer {
+        if kind.profile().directions == Directions::ToServer {
             continue;
         }
         let mut cable = Cable::new();
@@ -249,7 +249,7 @@ fn a_write_that_is_too_long_ends_the_connection() {
         cable.client.dataspace.spawn(client);
         cable.run_for(Duration::from_secs(30));
         let here = story.borrow().end();
-        match profile(kind).borders {
+        match kind.profile().borders {
             Borders::Datagram(_) => assert!(here.contains("at most 4080 octets"), "{here}"),
             _ => assert_eq!(here, "", "a message may be large"),
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use netmart_proto::wires::{Directions, Kind};
 
-use crate::apps::{client, profile, server, whole, writes};
+use crate::apps::{client, server, whole, writes};
 use crate::common::Cable;
 use crate::common::apps::pattern;
 
@@ -33,7 +33,7 @@ fn what_is_declared_is_carried_by_every_wire() {
 #[test]
 fn what_is_echoed_comes_back_with_its_borders() {
     for &kind in Kind::ALL {
-        if profile(kind).directions != Directions::Both {
+        if kind.profile().directions != Directions::Both {
             continue;
         }
         let mut cable = Cable::new();
