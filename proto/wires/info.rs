@@ -57,7 +57,7 @@ pub struct Counters {
     pub octets_received: u64,
     /// When data was first sent or taken.
     pub began: Option<Instant>,
-    /// When data was last sent or taken.
+    /// When data was last sent, acknowledged or taken.
     pub latest: Option<Instant>,
     dropped: [u64; Discard::ALL.len()],
 }
@@ -94,6 +94,11 @@ impl Counters {
     pub(super) fn received(&mut self, octets: usize, now: Instant) {
         self.data_packets_received += 1;
         self.octets_received += octets as u64;
+        self.touch(now);
+    }
+
+    /// The peer has got data of ours: sending it has lasted until now.
+    pub(super) fn acknowledged(&mut self, now: Instant) {
         self.touch(now);
     }
 

@@ -202,6 +202,9 @@ impl Client {
         }
         common.rto.answered();
         common.timers.stop(TimerKind::Repeat);
+        if !payload.is_empty() {
+            common.counters.acknowledged(now);
+        }
         common.outbox.consume(payload.len());
         self.seq = wrap(packet.ack);
         self.began = true;

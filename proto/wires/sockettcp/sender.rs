@@ -120,6 +120,7 @@ impl Session {
                 let rtt = now.saturating_since(*sent);
                 self.common.rto.sample(rtt);
             }
+            self.common.counters.acknowledged(now);
             self.last = self.outstanding.take().map(|(piece, _)| (self.snd, piece));
             self.understood = true;
             self.snd = seq;

@@ -293,3 +293,11 @@ fn late_copies_are_survived_as_a_rule() {
     }
     assert!(whole >= 38, "{whole} of 40 whole, {noticed} noticed");
 }
+
+/// What a sender measures lasts until its last packet is acknowledged.
+#[test]
+fn time_runs_to_the_last_acknowledgement() {
+    let mut duel = send(b"a short file", 0.0, 1);
+    let counters = duel.end().session.info().counters;
+    assert!(counters.elapsed() > core::time::Duration::ZERO, "{counters:?}");
+}
