@@ -218,7 +218,7 @@ impl StateVector {
         }
         self.transmit(ctx);
         self.grant_credit(ctx);
-        if self.machine.state() == tcp::State::Closed {
+        if self.machine.is_over() {
             ctx.stop();
         } else {
             self.tell_time_wait(ctx);

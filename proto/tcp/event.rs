@@ -176,8 +176,9 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// The next event; `writable` is the space it reports if it is that one's turn.
-    pub(super) fn pop(&mut self, writable: impl FnOnce() -> usize) -> Option<Event> {
+    /// The next event; `writable` is the space it reports if it is that one's turn, and `may_end` whether it may
+    /// be the end.
+    pub(super) fn pop(&mut self, writable: impl FnOnce() -> usize, may_end: bool) -> Option<Event> {
         if core::mem::take(&mut self.connected) {
             return Some(Event::Connected);
         }
@@ -196,7 +197,7 @@ impl Events {
         if let Some(trouble) = self.trouble.take() {
             return Some(Event::Trouble(trouble));
         }
-        if let Some(reason) = self.closed.take() {
+        if let Some(reason) = self.closed.take_if(|_| may_end) {
             return Some(Event::Closed(reason));
         }
         self.superseded.take().map(Event::Superseded)

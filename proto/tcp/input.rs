@@ -137,7 +137,9 @@ impl StateVector {
             State::SynReceived => self.handle_syn_again(segment, now),
             State::TimeWait => {
                 let recent = self.timestamps.agreed.then_some(self.timestamps.recent);
-                if may_supersede(segment, self.rcv.nxt, recent) {
+                // Who still reads the old connection knows it by the same ends; the peer will ask again.
+                let is_read = self.receive_buffer.unread() == 0;
+                if is_read && may_supersede(segment, self.rcv.nxt, recent) {
                     self.supersede(core::mem::take(segment));
                 } else {
                     self.challenge(now);

@@ -44,7 +44,7 @@ use crate::wire::tcp::{Segment, SeqNumber};
 /// at the link, which may be earlier than the last one.
 ///
 /// After [`Event::Closed`] or [`Event::Refused`], once `poll_transmit` gives nothing more, the
-/// machine can be dropped.
+/// machine can be dropped. A connection closed in order says so when all that came was read.
 #[derive(Debug)]
 pub struct StateVector {
     pub(super) config: Rc<Config>,
@@ -327,7 +327,23 @@ impl StateVector {
     /// The next piece of news for the application.
     pub fn poll_event(&mut self) -> Option<Event> {
         let writable = self.writable();
-        self.events.pop(|| writable)
+        let may_end = self.is_read_out();
+        self.events.pop(|| writable, may_end)
+    }
+
+    /// Whether nothing is left that an application may still read of a connection that was closed in order.
+    ///
+    /// Both sides may have said their last word while octets wait to be granted. How else a connection ends is
+    /// told at once, so that who writes learns of it.
+    fn is_read_out(&self) -> bool {
+        let is_awaited = self.attached && self.ended == Some(Reason::Normal);
+        !is_awaited || self.receive_buffer.unread() == 0
+    }
+
+    /// Whether the connection has ended and nothing is left to be read: when the last event was polled, and
+    /// [`poll_transmit`](Self::poll_transmit) gives nothing more, the machine can be dropped.
+    pub fn is_over(&self) -> bool {
+        self.state == State::Closed && self.is_read_out()
     }
 
     /// When to call [`handle_deadline`](Self::handle_deadline), and what for.

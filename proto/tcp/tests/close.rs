@@ -54,6 +54,46 @@ fn the_passive_closer_is_closed_by_the_last_acknowledgement() {
     trace.silent();
 }
 
+/// The peer's octets and its end came, and so did the acknowledgement of ours: what was not granted yet waits,
+/// and so does the news.
+#[test]
+fn what_came_before_the_end_can_be_read_when_both_have_closed() {
+    let mut trace = Trace::established();
+    trace.grant(4);
+    trace.recv("P. 1:11 ack=1");
+    assert_eq!(trace.read().len(), 4);
+    trace.recv("F. 11:11 ack=1");
+    trace.vector.shutdown(trace.now);
+    trace.send("F. 1:1 ack=12");
+    trace.recv(". 12:12 ack=2");
+    trace.assert_state(State::Closed);
+    assert!(!trace.vector.is_over());
+    assert!(
+        !trace.events().iter().any(|event| matches!(event, Event::PeerClosed | Event::Closed(_)))
+    );
+    trace.grant(100);
+    assert_eq!(trace.read().len(), 6);
+    assert!(trace.vector.is_over());
+    assert_eq!(trace.events(), [Event::Readable, Event::PeerClosed, Event::Closed(Reason::Normal)]);
+    trace.silent();
+}
+
+/// The same, but nobody is there to read it any more.
+#[test]
+fn what_nobody_will_read_keeps_no_connection() {
+    let mut trace = Trace::established();
+    trace.vector.shutdown(trace.now);
+    trace.send("F. 1:1 ack=1");
+    trace.recv("P. 1:11 ack=2");
+    trace.recv("F. 11:11 ack=2");
+    trace.assert_state(State::TimeWait);
+    trace.pass_to_deadline();
+    trace.assert_state(State::Closed);
+    assert!(!trace.vector.is_over());
+    trace.vector.detach(trace.now);
+    assert!(trace.vector.is_over());
+}
+
 #[test]
 fn both_may_close_at_once() {
     let mut trace = Trace::established();

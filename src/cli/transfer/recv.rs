@@ -62,7 +62,7 @@ Examples:
 const MOST_AT_ONCE: usize = 2048;
 
 /// How long those under way may take to clean up after a signal.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(3);
 
 impl Recv {
     pub(in crate::cli) fn run(self, verbose: bool) -> anyhow::Result<()> {
