@@ -270,8 +270,8 @@ pub trait Wire: Debug + Sized + 'static {
         format!("{}: {packet:?}", action.name())
     }
 
-    /// A line of the log before that of the next packet, where the original has such lines: why packets are sent again
-    /// from here on, or how a stream was cut. Several may wait. Nobody has to ask for them.
+    /// A line of the log before that of the next packet, where the original has such lines: the session as it
+    /// begins, why packets are sent again from here on, or how a stream was cut. Several may wait. Nobody has to ask for them.
     fn poll_remark(&mut self) -> Option<String> {
         None
     }

@@ -26,7 +26,7 @@ impl Lines {
 #[test]
 fn both_sides_write_down_each_datagram_as_the_original_does() {
     for (kind, first_sent, first_received) in [
-        (Kind::Faketcp, "SEND: (FLAGS=SYN ", "RECV: (FLAGS=SYN "),
+        (Kind::Faketcp, "SOCKET(STATE=SYN", "RECV: (FLAGS=SYN "),
         (Kind::Cs488, "SEND 42 0 0 SYN", "RECV 42 0 0 SYN"),
         (Kind::Sockettcp, "SEND: 1|||0|||0|||", "RECV: 1|||0|||0|||"),
         (Kind::Quiq, "SEND: SYN number=1 payload=20", "RECV: SYN number=1 payload=20"),

@@ -228,6 +228,7 @@ impl Session {
         {
             self.common.rto.sample(now.saturating_since(sent.at));
         }
+        self.common.counters.acknowledged(now);
         self.advance(ack, count);
         self.common.rto.answered();
         self.common.timers.stop(TimerKind::Repeat);

@@ -42,6 +42,8 @@ pub struct Session {
     pub(super) irs: i64,
     pub(super) snd: Sender,
     pub(super) rcv: Receiver,
+    /// The log has the session in words.
+    is_shown: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,7 @@ impl Session {
             irs: 0,
             snd: Sender::new(iss + 1),
             rcv: Receiver::default(),
+            is_shown: false,
         }
     }
 
@@ -322,6 +325,9 @@ impl Wire for Session {
     }
 
     fn poll_remark(&mut self) -> Option<String> {
+        if !core::mem::replace(&mut self.is_shown, true) {
+            return Some(self.to_string());
+        }
         self.snd.take_cause().map(|cause| original::remark(cause).to_owned())
     }
 

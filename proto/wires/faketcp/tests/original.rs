@@ -220,6 +220,8 @@ fn a_storm_of_nacks_makes_it_go_back_once_in_twenty_milliseconds() {
 #[test]
 fn what_makes_it_go_back_is_told_once() {
     let mut script = client(16);
+    let begins = script.session.poll_remark().expect("the session in words");
+    assert!(begins.starts_with("SOCKET(STATE="), "{begins}");
     script.write("a");
     script.wait(MS * 30);
     script.heard();
