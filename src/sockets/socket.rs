@@ -90,9 +90,12 @@ impl Socket {
     pub(crate) fn send<'a>(
         &self,
         sender: &mut Sender,
-        mut run: impl Iterator<Item = &'a Outgoing>,
+        mut run: impl ExactSizeIterator<Item = &'a Outgoing>,
     ) -> io::Result<()> {
         let Some(first) = run.next() else { return Ok(()) };
+        if run.len() == 0 && first.from.is_none() {
+            return self.send_one(first);
+        }
         sender.joined.clear();
         for (index, next) in run.enumerate() {
             if index == 0 {
@@ -116,6 +119,18 @@ impl Socket {
                 Err(error)
             }
             sent => sent,
+        }
+    }
+
+    /// The call for one datagram says nothing but where to, which the kernel is done with the sooner: who waits
+    /// for each answer waits for this.
+    fn send_one(&self, datagram: &Outgoing) -> io::Result<()> {
+        loop {
+            match self.inner.send_to(&datagram.payload, self.destination(datagram.to)) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 
