@@ -82,7 +82,11 @@ fn every_wire_has_its_line_in_table_and_picture() {
         assert!(svg.contains(wire), "{wire} is missing in the picture");
         assert_eq!(csv.matches(&format!("\n{wire},")).count(), 2 * 2, "{csv}");
     }
+    for panel in ["data rate", "packet rate", "packets/s"] {
+        assert!(svg.contains(panel), "{panel} is missing in the picture");
+    }
     assert_eq!(json.matches("\"goodput_bps\":").count(), 5 * 2 * 2);
+    assert_eq!(json.matches("\"packets_per_s\":").count(), 5 * 2 * 2);
     assert!(!json.contains("\"octets\":0,"), "something arrived over each:\n{json}");
     assert!(fs::metadata(folder.path().join("b.png")).expect("it was drawn").len() > 5_000);
 }

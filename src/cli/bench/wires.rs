@@ -1,4 +1,4 @@
-//! `netmart bench wires`: goodput of every wire over losses.
+//! `netmart bench wires`: data rate and packet rate of every wire over losses.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -7,24 +7,26 @@ use anyhow::ensure;
 use clap::Args;
 use netmart::actors::address::Transport;
 use netmart::bench::{Cell, Failure, Load, Path, WireCell};
+use netmart::proto::netem::Counters;
 use netmart::proto::tcp::CongestionControl;
-use netmart::proto::wires::Config;
+use netmart::proto::wires::{Config, Kind};
 
 use super::axis::{self, LossModel, Percent};
 use super::export::{Record, Value};
-use super::figure::{Axis, Figure, Line, Panel, Point};
+use super::figure::{Axis, Figure, Line, PANEL, Panel, Point, distinct, trimmed};
 use super::jobs;
 use super::row::Spread;
 use super::setting::{Effort, Link, Output};
 use crate::cli::demo::bits;
 use crate::cli::quantity;
 
-/// Goodput of every wire over losses, in virtual time
+/// Data rate and packet rate of every wire over losses, in virtual time
 ///
 /// One side always has something to send, over one link to another stack in this process. Losses meet the
-/// data only, and goodput counts the octets that the receiving application got within the duration, from
-/// the first packet of the handshake on. TCP uses CUBIC. The same seed always gives the same figures.
-/// Values of a list are separated by commas.
+/// data only. The data rate is that of the octets that the receiving application got within the duration,
+/// from the first packet of the handshake on; the packet rate is that of the IP packets that reached its
+/// side, where each fragment of a longer datagram counts. TCP uses CUBIC. The same seed always gives the
+/// same figures. Values of a list are separated by commas.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Wires {
@@ -40,8 +42,8 @@ pub(super) struct Wires {
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = quantity::duration)]
     duration: Duration,
 
-    /// Octets of data in a packet, at most, where a wire leaves a choice [default: the wire's own, 4080
-    /// over faketcp]
+    /// Octets of data in a packet, at most, where a wire leaves a choice [default: what fits a packet of the
+    /// network; faketcp's own 4080 would travel as three fragments]
     #[arg(long, value_name = "OCTETS")]
     chunk: Option<usize>,
 
@@ -68,12 +70,18 @@ fn wire(text: &str) -> Result<Transport, String> {
     })
 }
 
-/// The goodput of one wire at one loss, in bits per second, over all seeds.
+/// What one wire reached at one loss, over all seeds.
 struct Row {
     over: Transport,
     loss: f64,
+    /// Bits per second.
     goodput: Spread,
+    /// Packets per second.
+    packets: Spread,
 }
+
+/// What fits a packet of the network over faketcp, with its header.
+const FAKETCP_CHUNK: usize = 1400;
 
 impl Wires {
     pub(super) fn run(self) -> anyhow::Result<()> {
@@ -85,8 +93,7 @@ impl Wires {
             wires.iter().flat_map(|over| self.loss.iter().map(|loss| (*over, *loss))).collect();
         let seeds = self.effort.seeds();
         let mut out = io::stdout().lock();
-        writeln!(out, "| wire      |  lost |      goodput | least to most |")?;
-        writeln!(out, "|-----------|------:|-------------:|--------------:|")?;
+        writeln!(out, "{HEAD}")?;
         out.flush()?;
         let (mut rows, mut records) = (Vec::new(), Vec::new());
         let measure = |row: usize, seed| self.measure(cells[row], seed);
@@ -97,7 +104,8 @@ impl Wires {
                 records.push(self.record((over, loss), *seed, reached));
             }
             let goodput = Spread::of(reached.iter().map(|reached| reached.goodput));
-            let row = Row { over, loss, goodput };
+            let packets = Spread::of(reached.iter().map(|reached| reached.packets));
+            let row = Row { over, loss, goodput, packets };
             bar.suspend(|| writeln!(out, "{row}"))?;
             rows.push(row);
             Ok(())
@@ -117,16 +125,24 @@ impl Wires {
                 let (octets, again) = outcome.flows.iter().fold((0, 0), |(octets, again), flow| {
                     (octets + flow.octets, again + flow.sender.counters.resent.total())
                 });
-                Ok(Reached { goodput: outcome.goodput(), octets, again: again.into() })
+                let packets = self.packet_rate(&outcome.wire);
+                Ok(Reached { goodput: outcome.goodput(), packets, octets, again: again.into() })
             }
             Transport::Wire(wire) => {
                 let load = Load::For(self.duration);
-                let config = Config { chunk: self.chunk, ..Config::default() };
+                let fitting = (wire == Kind::Faketcp).then_some(FAKETCP_CHUNK);
+                let config = Config { chunk: self.chunk.or(fitting), ..Config::default() };
                 let outcome = WireCell { wire, path, load, config, seed }.run()?;
                 let again = outcome.sender.counters.retransmitted;
-                Ok(Reached { goodput: outcome.goodput(), octets: outcome.octets, again })
+                let packets = self.packet_rate(&outcome.path);
+                Ok(Reached { goodput: outcome.goodput(), packets, octets: outcome.octets, again })
             }
         }
+    }
+
+    /// Packets per second that the path has brought to the receiver, of what it carried there and back.
+    fn packet_rate(&self, [there, _]: &[Counters; 2]) -> f64 {
+        there.delivered as f64 / self.duration.as_secs_f64()
     }
 
     fn record(&self, (over, loss): (Transport, f64), seed: u64, reached: &Reached) -> Record {
@@ -137,6 +153,7 @@ impl Wires {
             ("seconds", Value::Number(self.duration.as_secs_f64())),
             ("seed", Value::Number(seed as f64)),
             ("goodput_bps", Value::Number(reached.goodput.round())),
+            ("packets_per_s", Value::Number(reached.packets)),
             ("octets", Value::Number(reached.octets as f64)),
             ("resent", Value::Number(reached.again as f64)),
         ]
@@ -147,37 +164,55 @@ impl Wires {
 struct Reached {
     /// Bits per second.
     goodput: f64,
+    /// Packets per second.
+    packets: f64,
     octets: u64,
     /// Packets that were sent again.
     again: u64,
 }
+
+const HEAD: &str = "\
+| wire      |  lost |      goodput | least to most | packets/s | least to most |
+|-----------|------:|-------------:|--------------:|----------:|--------------:|";
 
 impl std::fmt::Display for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Spread { mean, least, most } = self.goodput;
         let [mean, least, most] = [mean, least, most].map(|rate| bits(rate.round() as u64));
         let (name, loss) = (self.over.name(), Percent(self.loss).to_string());
-        write!(f, "| {name:<9} | {loss:>5} | {mean:>12} | {least} to {most} |")
+        write!(f, "| {name:<9} | {loss:>5} | {mean:>12} | {least} to {most} |")?;
+        let Spread { mean, least, most } = self.packets;
+        write!(f, " {mean:>9.0} | {least:.0} to {most:.0} |")
     }
 }
 
-/// Every wire beside the others, a line for each loss.
+/// Every wire beside the others, a line for each loss: one table for each rate.
 struct Summary<'a>(&'a [Row]);
 
 impl std::fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        use super::figure::distinct;
+        self.table("Goodput", |row| bits(row.goodput.mean.round() as u64), f)?;
+        self.table("Packets per second", |row| format!("{:.0}", row.packets.mean), f)
+    }
+}
+
+impl Summary<'_> {
+    fn table(
+        &self,
+        title: &str,
+        cell: impl Fn(&Row) -> String,
+        f: &mut std::fmt::Formatter<'_>,
+    ) -> std::fmt::Result {
         let wires = distinct(self.0.iter().map(|row| row.over));
         let losses = distinct(self.0.iter().map(|row| row.loss));
         let names: Vec<&str> = wires.iter().map(|over| over.name()).collect();
-        writeln!(f, "\nGoodput\n\n| lost | {} |", names.join(" | "))?;
+        writeln!(f, "\n{title}\n\n| lost | {} |", names.join(" | "))?;
         writeln!(f, "|---:|{}", "---:|".repeat(wires.len()))?;
         for loss in losses {
             write!(f, "| {} |", Percent(loss))?;
             for over in &wires {
                 let found = self.0.iter().find(|row| row.over == *over && row.loss == loss);
-                let goodput = found.map(|row| bits(row.goodput.mean.round() as u64));
-                write!(f, " {} |", goodput.unwrap_or_default())?;
+                write!(f, " {} |", found.map(&cell).unwrap_or_default())?;
             }
             writeln!(f)?;
         }
@@ -185,37 +220,42 @@ impl std::fmt::Display for Summary<'_> {
     }
 }
 
+/// Two panels, data rate and packet rate; in each a line for each wire.
 fn figure(wires: &[Transport], losses: &[f64], rows: &[Row], link: &str) -> Figure {
-    let line = |(name, over): (usize, &Transport)| {
-        let points = rows.iter().filter(|row| row.over == *over).filter_map(|row| {
-            let x = losses.iter().position(|loss| *loss == row.loss)? as f64;
-            let Spread { mean, least, most } = row.goodput;
-            Some(Point { x, y: mean, spread: Some((least, most)) })
-        });
-        Line { name, points: points.collect() }
+    let panel = |what: &str, title: &str, of: fn(&Row) -> Spread, label: fn(f64) -> String| {
+        let line = |(name, over): (usize, &Transport)| {
+            let points = rows.iter().filter(|row| row.over == *over).filter_map(|row| {
+                let x = losses.iter().position(|loss| *loss == row.loss)? as f64;
+                let Spread { mean, least, most } = of(row);
+                Some(Point { x, y: mean, spread: Some((least, most)) })
+            });
+            Line { name, points: points.collect() }
+        };
+        let positive = || rows.iter().map(|row| of(row).mean).filter(|rate| *rate > 0.0);
+        let most = positive().fold(f64::NEG_INFINITY, f64::max);
+        // Nothing at all came: the axis has to end somewhere.
+        let most = if most.is_finite() { most } else { 1.0 };
+        let least = positive().fold(most, f64::min);
+        let names = losses.iter().map(|loss| Percent(*loss).to_string()).collect();
+        Panel {
+            caption: format!("{what}, {link}"),
+            across: Axis::of_names("lost", names),
+            up: Axis::log(title, least / 2.0, most * 2.0, label),
+            lines: wires.iter().enumerate().map(line).collect(),
+        }
     };
-    let lines = wires.iter().enumerate().map(line).collect();
-    let positive = || rows.iter().map(|row| row.goodput.mean).filter(|rate| *rate > 0.0);
-    let least = positive().fold(f64::INFINITY, f64::min).min(1e6);
-    let most = positive().fold(least, f64::max);
-    let names = losses.iter().map(|loss| Percent(*loss).to_string()).collect();
+    let data = panel("data rate", "goodput", |row| row.goodput, |rate| bits(rate as u64));
+    let packets = panel("packet rate", "packets/s", |row| row.packets, trimmed);
     Figure {
         names: wires.iter().map(|over| over.name().to_owned()).collect(),
-        columns: 1,
-        size: (640, 420),
-        panels: vec![Some(Panel {
-            caption: link.to_owned(),
-            across: Axis::of_names("lost", names),
-            up: Axis::log("goodput", least / 2.0, most * 2.0, |rate| bits(rate as u64)),
-            lines,
-        })],
+        columns: 2,
+        size: PANEL,
+        panels: vec![Some(data), Some(packets)],
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use netmart::proto::wires::Kind;
-
     use super::*;
 
     #[test]
