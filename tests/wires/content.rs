@@ -10,39 +10,6 @@ use rand::{Rng, SeedableRng};
 /// The sizes around the edges of packets.
 pub(crate) const SIZES: [usize; 8] = [0, 1, 15, 16, 17, 511, 512, 513];
 
-/// What the octets are like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Content {
-    Text,
-    Random,
-    Nuls,
-    TrailingNuls,
-    Bars,
-    Utf8,
-}
-
-impl Content {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Random, Self::TrailingNuls, Self::Utf8, Self::Bars, Self::Nuls, Self::Text];
-
-    pub(crate) fn octets(self, size: usize) -> Bytes {
-        let cycle = |pattern: &[u8]| pattern.iter().copied().cycle().take(size).collect::<Vec<_>>();
-        let octets = match self {
-            Self::Text => cycle(b"It was a dark and stormy night; the rain fell in torrents.\r\n"),
-            Self::Random => noise(size as u64, size),
-            Self::Nuls => vec![0; size],
-            Self::TrailingNuls => {
-                let mut octets = noise(7, size);
-                octets[size - size.min(600.max(size / 4))..].fill(0);
-                octets
-            }
-            Self::Bars => cycle(b"1|||0|||0|||17|||||"),
-            Self::Utf8 => cycle("Füße, ёж, 漢字, 🐢 und so weiter\n".as_bytes()),
-        };
-        octets.into()
-    }
-}
-
 /// Octets without a pattern; the same for the same seed.
 pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
     let mut octets = vec![0; size];

@@ -12,6 +12,10 @@ mod apps;
 mod content;
 mod crowd;
 mod forge;
+#[path = "../../proto/wires/tests/content.rs"]
+mod octets;
+#[path = "../common/scribe.rs"]
+mod scribe;
 mod sockets;
 mod tampered;
 mod transfer;

@@ -1,18 +1,17 @@
 //! Any octets in any weather, both ways, with handshake and close: they arrive as they were written, both sides know
 //! it, and the same seed makes the same things happen.
 
-use std::cell::RefCell;
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use netmart::bus::{Detail, Record, Recorder};
 use netmart::proto::netem;
 use netmart::proto::wires::{Directions, Info, Kind};
 
 use crate::apps::{Finish, Shared, Story};
-use crate::content::{Content, SIZES, assemble, noise, writes};
+use crate::content::{SIZES, assemble, noise, writes};
 use crate::is_thorough;
+use crate::octets::Content;
+use crate::scribe::write_down;
 use crate::two::{Two, weather, weathers};
 
 /// A transfer that is under way.
@@ -114,27 +113,9 @@ fn large(kind: Kind) {
     }
 }
 
-/// Writes down every event with its key and summary.
-struct Scribe(Rc<RefCell<String>>);
-
-impl Recorder for Scribe {
-    fn record(&mut self, record: &Record, detail: &dyn Detail) {
-        let mut text = self.0.borrow_mut();
-        write!(text, "{record:?} ").unwrap();
-        detail.key(&mut *text).unwrap();
-        text.push(' ');
-        detail.summary(&mut *text).unwrap();
-        text.push('\n');
-    }
-}
-
 fn chronicle(kind: Kind, seed: u64) -> [String; 2] {
     let mut two = Two::new(seed, &weather(0.1, 0.1, 0.1));
-    let texts = [two.client, two.server].map(|stack| {
-        let text = Rc::default();
-        two.sim[stack].set_recorder(Some(Box::new(Scribe(Rc::clone(&text)))));
-        text
-    });
+    let texts = write_down(&mut two.sim, [two.client, two.server]);
     let cases: Vec<_> = (1_000..1_003)
         .map(|port| begin(&mut two, kind, port, noise(3, 3_000).into(), None))
         .collect();

@@ -28,6 +28,18 @@ fn doorman(cable: &mut Cable, kind: Kind) {
     moment(cable);
 }
 
+/// Dials so often, one after the other, and tells how many got through.
+fn dial(cable: &mut Cable, kind: Kind, clients: u64) -> usize {
+    let dialled = (0..clients).map(|handle| {
+        let (client, story) = client(kind, handle, Vec::new(), None);
+        cable.client.dataspace.spawn(client);
+        moment(cable);
+        story
+    });
+    let stories: Vec<_> = dialled.collect();
+    stories.iter().filter(|story| story.borrow().connected).count()
+}
+
 #[test]
 fn connections_beyond_the_backlog_wait_until_there_is_room() {
     for &kind in Kind::ALL {
@@ -58,18 +70,11 @@ fn the_limit_of_connections_counts_those_over_wires() {
         let mut cable = Cable::with(&Config { max_connections: 3, ..Config::default() });
         server(&mut cable.server, kind, false);
         moment(&mut cable);
-        let stories: Vec<_> = (0..5)
-            .map(|handle| {
-                let (client, story) = client(kind, handle, Vec::new(), None);
-                cable.client.dataspace.spawn(client);
-                moment(&mut cable);
-                story
-            })
-            .collect();
+        let connected = dial(&mut cable, kind, 5);
         let refused = cable.client.dataspace.facts::<Refused>(&ConnectionPattern::any());
         assert_eq!(refused.len(), 2, "{}", kind.name());
         assert!(refused.iter().all(|fact| fact.reason == Refusal::TooMany));
-        assert_eq!(stories.iter().filter(|story| story.borrow().connected).count(), 3);
+        assert_eq!(connected, 3);
         // One that ends makes room, on the side that accepts as well.
         let refused_by_tcp = crate::common::apps::connection(9, 7);
         cable.client.dataspace.spawn(Idle::dial(&refused_by_tcp));
@@ -87,15 +92,7 @@ fn a_server_without_ports_lets_nobody_in_and_says_so() {
             Cable::with(&Config { ephemeral_ports: 40_000..=40_001, ..Config::default() });
         server(&mut cable.server, kind, false);
         moment(&mut cable);
-        let stories: Vec<_> = (0..3)
-            .map(|handle| {
-                let (client, story) = client(kind, handle, Vec::new(), None);
-                cable.client.dataspace.spawn(client);
-                moment(&mut cable);
-                story
-            })
-            .collect();
-        let connected = stories.iter().filter(|story| story.borrow().connected).count();
+        let connected = dial(&mut cable, kind, 3);
         assert_eq!(connected, 2, "{}: the client has two ports", kind.name());
         let refused = cable.client.dataspace.facts::<Refused>(&wished(kind, 2).exactly());
         assert_eq!(refused[0].reason, Refusal::Port(PortError::Exhausted));

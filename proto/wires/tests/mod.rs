@@ -1,5 +1,6 @@
 //! What holds for every wire: the same tests over each session type in the registry.
 
+mod content;
 pub(super) mod data;
 mod mutants;
 pub(super) mod original;
